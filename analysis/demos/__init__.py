@@ -1,0 +1,1 @@
+"""Demos: one file each, with their registry."""

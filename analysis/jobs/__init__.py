@@ -1,0 +1,1 @@
+"""Background jobs: submit, progress, cancel; each in a process of its own (no torch here)."""

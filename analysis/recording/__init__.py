@@ -1,0 +1,1 @@
+"""What a training script imports: the recorder and the statistics it streams (needs torch)."""

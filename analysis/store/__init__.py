@@ -1,0 +1,1 @@
+"""The run store: the only owner of run paths and file formats."""

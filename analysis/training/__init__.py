@@ -1,0 +1,1 @@
+"""Questions about training: has a layer settled, what looks unhealthy (numpy only)."""

@@ -1,0 +1,1 @@
+"""Views of the product, one folder each, ordered by ``registry``."""
