@@ -1,0 +1,145 @@
+/* The selection lives in the URL. Controls write it through `navigate`; stores called sel-* are read from it. */
+(function () {
+  "use strict";
+  const ns = (window.dash_clientside = window.dash_clientside || {});
+  const NO = () => window.dash_clientside.no_update;
+
+  function params() {
+    return new URLSearchParams(window.location.search);
+  }
+
+  /* Change some parameters; null removes one, an array repeats it. `replace` adds no step to the history. */
+  function navigate(changes, replace) {
+    const query = params();
+    for (const [name, value] of Object.entries(changes)) {
+      query.delete(name);
+      for (const item of Array.isArray(value) ? value : [value]) {
+        if (item !== null && item !== undefined && item !== "") query.append(name, item);
+      }
+    }
+    const text = query.toString();
+    const search = text ? "?" + text : "";
+    if (search === window.location.search) return;
+    const address = window.location.pathname + search;
+    window.history[replace ? "replaceState" : "pushState"]({}, "", address);
+    window.dash_clientside.set_props("url", { data: search });
+  }
+
+  /* What a plain link to a place inside the page means for the rest of the selection. */
+  function complete(changes) {
+    const full = Object.assign({}, changes);
+    if ("runs" in full) Object.assign(full, { step: null, range: null, page: null, checkpoint: null }, changes);
+    if ("layer" in full && !("filter" in full)) full.filter = null;
+    return full;
+  }
+
+  function go(changes, replace) {
+    navigate(complete(changes), replace);
+  }
+
+  ns.selection = {
+    start() { return window.location.search; },
+    /* The query -> the sel-* stores; a store changes only when one of its parameters did. */
+    groups(search, table, ...before) {
+      const query = new URLSearchParams(search || "");
+      const names = Object.keys(table);
+      return names.map((name, index) => {
+        const value = table[name].map((key) => query.getAll(key).join("\u0001")).join("\u0002");
+        return value === before[index] ? NO() : value;
+      });
+    },
+    /* ctl-NAME changed by hand -> the URL parameter NAME. */
+    intent() {
+      const context = window.dash_clientside.callback_context;
+      const inputs = context.triggered || [];
+      const query = params();
+      const changes = {};
+      for (const item of inputs) {
+        const name = item.prop_id.split(".")[0].slice(4);
+        const spec = DEFAULTS[name];
+        let value = item.value;
+        if (value === undefined) continue;
+        if (name === "runa" || name === "runb") {
+          const runs = (query.get("runs") || "").split(",").filter(Boolean);
+          if (name === "runa") {
+            if (!value || value === runs[0]) continue;
+            changes.runs = [value, runs[1] === value ? null : runs[1]].filter(Boolean).join(",");
+          } else {
+            if (!runs[0] || (value || undefined) === runs[1] || value === runs[0]) continue;
+            changes.runs = [runs[0], value].filter(Boolean).join(",");
+            changes.step = query.get("step");
+          }
+          continue;
+        }
+        if (Array.isArray(value)) value = value.map(String);
+        else if (value !== null) value = String(value);
+        const now = Array.isArray(value) ? query.getAll(name) : query.get(name);
+        if (!Array.isArray(value) && (value === spec || value === "")) value = null;
+        if (JSON.stringify(now) === JSON.stringify(value)) continue;
+        changes[name] = value;
+      }
+      if (Object.keys(changes).length) go(changes);
+    },
+    /* Controls follow the URL: every Output ctl-NAME takes the URL's parameter NAME, or its default. */
+    follow() {
+      const query = params();
+      const runs = (query.get("runs") || "").split(",").filter(Boolean);
+      const values = window.dash_clientside.callback_context.outputs_list.map((output) => {
+        const name = output.id.slice(4);
+        if (name === "runa") return runs[0] || null;
+        if (name === "runb") return runs[1] || null;
+        if (name === "tag") return query.getAll("tag");
+        const text = query.get(name) === null ? DEFAULTS[name] : query.get(name);
+        return NUMBERS.includes(name) && text !== null ? Number(text) : text;
+      });
+      return values.length === 1 ? values[0] : values;
+    },
+    /* Show the chosen view, mark it in the rail, and say why a view is grey. */
+    show(view, runs) {
+      const chosen = view || (runs ? "training" : "runs");
+      for (const box of document.querySelectorAll(".view")) box.hidden = box.dataset.view !== chosen;
+      for (const item of document.querySelectorAll(".rail-item")) {
+        const needs = item.dataset.needsRun === "True" && !runs;
+        item.classList.toggle("chosen", item.dataset.view === chosen);
+        item.setAttribute("aria-current", item.dataset.view === chosen ? "page" : "false");
+        item.classList.toggle("grey", needs);
+        item.setAttribute("aria-disabled", needs ? "true" : "false");
+        item.dataset.reason = needs ? "Choose a run first" : "";
+      }
+      window.setTimeout(() => window.dispatchEvent(new Event("resize")), 0);
+      return NO();
+    },
+    /* The first visit: nothing in the URL, but there are runs. */
+    arrive(runs, search) {
+      const query = new URLSearchParams(search || "");
+      if (!query.get("view") && !query.get("runs") && runs && runs.arrive) {
+        go({ view: "training", runs: runs.arrive }, true);
+      }
+      return NO();
+    },
+  };
+
+  /* Defaults of the controls: at its default a parameter leaves the URL. Mirrors dashboard/selection.py (tested). */
+  const DEFAULTS = {
+    axis: "step", scale: "linear", smooth: "0.6", mode: "maximum", sort: "index", limit: "0.1", page: "1",
+    base: "first", layer: null, checkpoint: null,
+  };
+
+  const NUMBERS = ["smooth", "limit", "page"];
+
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-nav]");
+    if (!target || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    if (target.getAttribute("aria-disabled") === "true") return;
+    const changes = JSON.parse(target.dataset.nav);
+    if (changes.view === null && Object.keys(changes).length === 1) return go({ view: "runs" });
+    go(changes);
+  });
+
+  window.addEventListener("popstate", () => {
+    window.dash_clientside.set_props("url", { data: window.location.search });
+  });
+
+  window.cutaway = { navigate: go, params, DEFAULTS };
+})();

@@ -1,0 +1,128 @@
+/* Small habits of the page: connection, clipboard, maximise, keyboard, inspector, pictures. */
+(function () {
+  "use strict";
+  const ns = (window.dash_clientside = window.dash_clientside || {});
+  const HEALTH_MS = 5000;
+  let connected = true;
+
+  function base() {
+    const config = JSON.parse(document.getElementById("_dash-config").textContent);
+    return config.requests_pathname_prefix || "/";
+  }
+
+  function say(text) {
+    const live = document.getElementById("connection-text");
+    if (!live) return;
+    const before = connected ? "connected" : "reconnecting…";
+    live.textContent = text;
+    window.setTimeout(() => { live.textContent = connected ? "connected" : before; }, 1800);
+  }
+
+  /* Polling stops while the tab is hidden or the server is away, and goes on by itself. */
+  function setPolling() {
+    if (!window.dash_clientside || !window.dash_clientside.set_props || !document.getElementById("connection")) return;
+    window.dash_clientside.set_props("tick", { disabled: document.hidden || !connected });
+  }
+
+  async function health() {
+    if (document.hidden) return;
+    let ok = false;
+    try {
+      ok = (await fetch(base() + "healthz", { cache: "no-store" })).ok;
+    } catch (error) {
+      ok = false;
+    }
+    const dot = document.getElementById("connection");
+    if (!dot || ok === connected) return;
+    connected = ok;
+    dot.classList.toggle("lost", !ok);
+    document.getElementById("connection-text").textContent = ok ? "connected" : "reconnecting…";
+    setPolling();
+  }
+
+  document.addEventListener("visibilitychange", () => { setPolling(); health(); });
+  window.setInterval(health, HEALTH_MS);
+
+  async function copyLink() {
+    const address = window.location.href;
+    try {
+      await navigator.clipboard.writeText(address);
+      say("link copied");
+    } catch (error) {
+      window.prompt("Copy this link", address);
+    }
+  }
+
+  function maximise(id) {
+    const panel = document.getElementById(id);
+    const on = panel.classList.toggle("maximised");
+    document.body.classList.toggle("has-maximised", on);
+    window.setTimeout(() => window.dispatchEvent(new Event("resize")), 0);
+  }
+
+  function picture(name) {
+    const plot = document.querySelector("#" + name + "-panel .js-plotly-plot");
+    if (plot && window.Plotly) {
+      window.Plotly.downloadImage(plot, { format: "png", filename: "cutaway-" + name, scale: 2 });
+    }
+  }
+
+  function inspector(show) {
+    const open = show === undefined ? !document.body.classList.contains("inspector-open") : show;
+    document.body.classList.toggle("inspector-open", open);
+    window.localStorage.setItem("cutaway-inspector", open ? "open" : "closed");
+    window.setTimeout(() => window.dispatchEvent(new Event("resize")), 0);
+  }
+
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-copy-link],[data-maximise],[data-picture],#inspector-button");
+    if (!target) return;
+    if (target.id === "inspector-button") inspector();
+    else if (target.dataset.copyLink) copyLink();
+    else if (target.dataset.maximise) maximise(target.dataset.maximise);
+    else if (target.dataset.picture) picture(target.dataset.picture);
+  });
+
+  function clearLast() {
+    const maximised = document.querySelector(".panel.maximised");
+    if (maximised) return maximise(maximised.id);
+    const query = window.cutaway.params();
+    if (query.get("filter")) return window.cutaway.navigate({ filter: null });
+    if (query.get("layer")) return window.cutaway.navigate({ layer: null });
+    const runs = (query.get("runs") || "").split(",");
+    if (runs.length > 1) window.cutaway.navigate({ runs: runs[0] });
+  }
+
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, [contenteditable], [role=dialog], [role=listbox]");
+    if (typing || event.metaKey || event.ctrlKey || event.altKey) return;
+    if (event.key === "Escape") clearLast();
+    else if (event.key === "t") document.getElementById("theme-button").click();
+    else if (event.key === "i") inspector();
+    else if (event.key === "?") document.getElementById("help-open").click();
+    else if (event.key === "/") {
+      event.preventDefault();
+      const search = document.getElementById("ctl-layer");
+      if (search) search.focus();
+    }
+  });
+
+  ns.page = {
+    open(clicks) { return clicks ? true : window.dash_clientside.no_update; },
+  };
+
+  /* Small multiples stand two abreast on a narrow page. */
+  let narrow = null;
+  function measure() {
+    const now = window.innerWidth < 1280;
+    if (now === narrow || !document.getElementById("connection")) return;
+    narrow = now;
+    window.dash_clientside.set_props("narrow", { data: now });
+  }
+  window.addEventListener("resize", measure);
+
+  const stored = window.localStorage.getItem("cutaway-inspector");
+  document.addEventListener("DOMContentLoaded", () => {
+    document.body.classList.toggle("inspector-open", stored ? stored === "open" : window.innerWidth >= 1280);
+  });
+})();

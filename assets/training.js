@@ -1,0 +1,99 @@
+/* The Training view's own moves: extend curves, zoom, step slider and play, picking layers and filters. */
+(function () {
+  "use strict";
+  const ns = (window.dash_clientside = window.dash_clientside || {});
+  const NO = () => window.dash_clientside.no_update;
+  let later = 0;
+
+  function plot(id) {
+    return document.querySelector("#" + id + " .js-plotly-plot");
+  }
+
+  ns.training = {
+    /* Append what the server sent; a delta that belongs to an older drawing is dropped. */
+    extend(delta, cursors) {
+      const gd = plot("curves");
+      if (!delta || !cursors || !gd || delta.rev !== cursors.rev || !window.Plotly) return NO();
+      const indices = delta.traces.map((t) => t.index);
+      if (indices.some((i) => i >= gd.data.length)) return NO();
+      if (indices.length) {
+        window.Plotly.extendTraces(gd, { x: delta.traces.map((t) => t.x), y: delta.traces.map((t) => t.y) }, indices);
+      }
+      return Object.assign({}, cursors, { cursors: delta.cursors, appended: cursors.appended + delta.added });
+    },
+    /* A zoom is part of the selection: the server answers that stretch in full detail. */
+    zoom(event) {
+      if (!event) return;
+      if (event["xaxis.range[0]"] !== undefined) {
+        const ends = [event["xaxis.range[0]"], event["xaxis.range[1]"]].map((v) => Number(Number(v).toPrecision(9)));
+        window.cutaway.navigate({ range: ends.join("~") });
+      } else if (event["xaxis.autorange"] !== undefined) {
+        window.cutaway.navigate({ range: null });
+      }
+    },
+    /* The slider follows the URL's step, and the latest record when there is none. */
+    place(found) {
+      const steps = (found && found.steps) || [];
+      const wanted = window.cutaway.params().get("step");
+      let at = steps.length - 1;
+      if (wanted !== null && steps.length) {
+        const after = steps.findIndex((step) => step > Number(wanted));
+        if (after >= 0) at = Math.max(0, after - 1);
+      }
+      return [Math.max(1, steps.length - 1), Math.max(0, at), steps.length < 2];
+    },
+    frame(value, found, before) {
+      const steps = (found && found.steps) || [];
+      if (!steps.length) return [before === null || before === undefined ? { step: null } : NO(), "no record yet"];
+      const at = Math.min(value, steps.length - 1);
+      const latest = at === steps.length - 1;
+      const step = latest ? null : steps[at];
+      const text = steps[at].toLocaleString("en") + (latest ? " (latest)" : "") + " · record " + (at + 1) + " of " + steps.length;
+      /* While the slider moves only the panels follow; the link is written when it rests. */
+      window.clearTimeout(later);
+      const triggered = (window.dash_clientside.callback_context.triggered_id || "") === "ctl-frame";
+      if (triggered) later = window.setTimeout(() => window.cutaway.navigate({ step: step }), 350);
+      const same = before && before.step === step;
+      return [same ? NO() : { step: step }, text];
+    },
+    play(clicks, ticks, disabled, value, max) {
+      const button = document.getElementById("play");
+      const starting = window.dash_clientside.callback_context.triggered_id === "play";
+      const label = (on) => {
+        button.classList.toggle("playing", on);
+        button.setAttribute("aria-label", on ? "Pause" : "Play the records");
+      };
+      if (starting) {
+        label(disabled);
+        if (disabled && value >= max) window.dash_clientside.set_props("ctl-frame", { value: 0 });
+        return !disabled;
+      }
+      if (value >= max) {
+        label(false);
+        return true;
+      }
+      window.dash_clientside.set_props("ctl-frame", { value: value + 1 });
+      return NO();
+    },
+    /* A click on a bar, a line or a title selects its layer; on the stability panel also the step. */
+    pick(click, title, figure, id) {
+      const which = window.dash_clientside.callback_context.triggered[0].prop_id;
+      if (which.endsWith("clickAnnotationData")) {
+        const note = title && (title.annotation || title.fullAnnotation);
+        if (note && note.name) window.cutaway.navigate({ layer: note.name });
+        return;
+      }
+      const point = click && click.points && click.points[0];
+      if (!point) return;
+      const name = figure.data[point.curveNumber].name;
+      const changes = { layer: name };
+      if (id === "stability") changes.step = point.x;
+      window.cutaway.navigate(changes);
+    },
+    pickFilter(click, layer) {
+      const point = click && click.points && click.points[0];
+      if (!point || point.customdata === undefined || point.customdata < 0) return;
+      window.cutaway.navigate({ layer: layer, filter: point.customdata });
+    },
+  };
+})();

@@ -1,0 +1,43 @@
+"""Makes the app: one call, no globals, so that two apps in one process do not meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dash
+
+from dashboard import exports, gate, services, shell, shell_callbacks
+from dashboard.settings import Settings
+from dashboard.views.registry import VIEWS
+from dashboard.views.runs.callbacks import submit_demo
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+
+def create_app(settings: Settings) -> dash.Dash:
+    """A Dash app with its services, routes, gate and callbacks; nothing runs yet.
+
+    Raises ParameterError when settings.demo names no demo, or one whose packages are missing.
+    """
+    app = dash.Dash(
+        "cutaway",
+        title="Cutaway",
+        update_title="",
+        assets_folder=str(ASSETS),
+        url_base_pathname=settings.path_prefix,
+        serve_locally=True,
+        compress=True,
+        # The table of runs and the buttons of demos and jobs come with callbacks.
+        suppress_callback_exceptions=True,
+        add_log_handler=False,
+    )
+    found = services.install(app.server, settings)
+    exports.install(app.server, settings.path_prefix)
+    app.layout = shell.layout()
+    shell_callbacks.register(app)
+    for view in VIEWS:
+        view.register(app)
+    gate.install(app, settings)
+    if settings.demo is not None:
+        submit_demo(found, settings.demo, "server")
+    return app

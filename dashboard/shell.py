@@ -1,0 +1,180 @@
+"""The shell: top bar, navigation, the place for the views, inspector and jobs drawer. Layout only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from dashboard.selection import GROUPS
+from dashboard.views.registry import VIEWS
+from dashboard.widgets.icons import icon
+
+TICK_MS = 2000
+SHORTCUTS = (
+    ("/", "search layers"),
+    ("← →", "previous or next step, when the step slider has the focus"),
+    ("Escape", "clear the last chip (filter, then layer, then run B)"),
+    ("t", "next theme"),
+    ("i", "show or hide the inspector"),
+    ("?", "this help"),
+)
+
+
+def layout() -> dmc.MantineProvider:
+    """The whole page. Views are laid out once and shown by the selection, so that coming back is instant."""
+    return dmc.MantineProvider(
+        [
+            *_stores(),
+            html.A("Skip to the panels", href="#main", className="skip"),
+            html.Header(_top_bar(), className="topbar"),
+            html.Nav(_rail(), className="rail", **{"aria-label": "Views"}),
+            html.Main(
+                [html.Div(id="banner", role="status"), *(_view_box(view) for view in VIEWS)],
+                id="main",
+                tabIndex=-1,
+            ),
+            html.Aside(_inspector(), id="inspector", className="inspector", **{"aria-label": "Inspector"}),
+            _jobs_drawer(),
+            _help(),
+        ],
+        id="mantine",
+        theme={
+            "fontFamily": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
+            "defaultRadius": "sm",
+            "primaryColor": "blue",
+            "respectReducedMotion": True,
+        },
+        defaultColorScheme="auto",
+    )
+
+
+def _stores() -> list[Any]:
+    return [
+        # The URL's query. Not dcc.Location: that writes back an address of its own when history is replaced.
+        dcc.Store(id="url"),
+        dcc.Store(id="sel-groups", data={name: list(keys) for name, keys in GROUPS.items()}),
+        *(dcc.Store(id=f"sel-{name}") for name in GROUPS),
+        dcc.Store(id="theme-choice", storage_type="local"),
+        dcc.Store(id="scheme", data="light"),
+        dcc.Store(id="narrow", data=False),
+        dcc.Store(id="pulse-runs"),
+        dcc.Store(id="pulse-selected"),
+        dcc.Store(id="pulse-jobs"),
+        dcc.Interval(id="tick", interval=TICK_MS),
+    ]
+
+
+def _top_bar() -> list[Any]:
+    return [
+        html.A([icon("logo"), html.Span("Cutaway")], href="?", className="brand", **{"data-nav": '{"view": null}'}),
+        html.Div(
+            [
+                _chip(
+                    [html.Span(className="run-mark run-0"), "Run A"],
+                    dmc.Select(id="ctl-runa", data=[], searchable=True, placeholder="choose a run", size="xs"),
+                ),
+                _chip(
+                    [html.Span(className="run-mark run-1"), "Run B"],
+                    dmc.Select(
+                        id="ctl-runb", data=[], searchable=True, clearable=True, placeholder="compare with", size="xs"
+                    ),
+                ),
+                _chip(
+                    "Layer",
+                    dmc.Select(id="ctl-layer", data=[], searchable=True, clearable=True, placeholder="all", size="xs"),
+                ),
+                _chip(
+                    "Checkpoint",
+                    dmc.Select(id="ctl-checkpoint", data=[], clearable=True, placeholder="none", size="xs"),
+                ),
+                html.Div(id="chips", className="chips"),
+            ],
+            className="pickers",
+            role="group",
+            **{"aria-label": "Selection"},
+        ),
+        html.Div(
+            [
+                html.Span(
+                    [html.Span(className="dot"), html.Span("connected", id="connection-text")],
+                    id="connection",
+                    className="connection",
+                    role="status",
+                ),
+                html.Button([icon("jobs"), html.Span("Jobs", id="jobs-label")], id="jobs-open", className="bar-button"),
+                html.Button([icon("link"), html.Span("Copy link")], className="bar-button", **{"data-copy-link": "1"}),
+                html.Button(
+                    icon("theme"),
+                    id="theme-button",
+                    className="bar-button",
+                    **{"aria-label": "Theme", "title": "Theme"},
+                ),
+                html.Button(
+                    icon("panel"),
+                    id="inspector-button",
+                    className="bar-button",
+                    **{"aria-label": "Show or hide the inspector", "title": "Inspector (i)"},
+                ),
+                html.Button(
+                    icon("help"), id="help-open", className="bar-button", **{"aria-label": "Help", "title": "Help (?)"}
+                ),
+            ],
+            className="bar-tools",
+        ),
+    ]
+
+
+def _chip(label: Any, picker: Any) -> html.Label:
+    return html.Label([html.Span(label, className="chip-label"), picker], className="chip")
+
+
+def _rail() -> list[Any]:
+    return [
+        html.A(
+            [icon(view.icon), html.Span(view.title)],
+            id=f"rail-{view.slug}",
+            href=f"?view={view.slug}",
+            className="rail-item",
+            title=view.summary.split(":", 1)[-1].strip(),
+            **{"data-nav": f'{{"view": "{view.slug}"}}', "data-view": view.slug, "data-needs-run": str(view.needs_run)},
+        )
+        for view in VIEWS
+    ]
+
+
+def _view_box(view: Any) -> html.Div:
+    return html.Div(view.layout(), id=f"view-{view.slug}", className="view", hidden=True, **{"data-view": view.slug})
+
+
+def _inspector() -> list[Any]:
+    return [html.Div(id="inspector-body", className="inspector-body")]
+
+
+def _jobs_drawer() -> dmc.Drawer:
+    return dmc.Drawer(
+        html.Div(id="jobs-body"),
+        id="jobs-drawer",
+        title="Jobs",
+        position="right",
+        size="380px",
+        keepMounted=True,
+        closeButtonProps={"aria-label": "Close jobs"},
+    )
+
+
+def _help() -> dmc.Modal:
+    rows = [html.Tr([html.Td(html.Kbd(key)), html.Td(text)]) for key, text in SHORTCUTS]
+    return dmc.Modal(
+        [
+            html.P(
+                "Cutaway shows what a PyTorch model does while it learns. The chips above say what every panel shows; "
+                "the address of the page holds them all, so a copied link opens the same view."
+            ),
+            html.Table(html.Tbody(rows), className="shortcuts"),
+        ],
+        id="help",
+        title="Help",
+        closeButtonProps={"aria-label": "Close help"},
+    )

@@ -1,0 +1,310 @@
+"""Callbacks of the shell: the pulse that keeps a page live, the pickers, jobs, theme and help."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import dash
+import dash_mantine_components as dmc
+from dash import ALL, ClientsideFunction, Input, Output, State, ctx, html, no_update
+
+from analysis.errors import CutawayError
+from analysis.jobs.queue import Job
+from dashboard import gate, services
+from dashboard.selection import GROUPS, Selection
+from dashboard.widgets.states import empty
+
+PICKERS = ("runa", "runb", "layer", "checkpoint")
+# Listing a thousand runs costs more than asking one: the list is renewed every few ticks.
+LIST_EVERY = 3
+
+
+def register(app: dash.Dash) -> None:
+    """Attach the callbacks of the shell."""
+    _register_selection(app)
+    _register_page(app)
+    app.callback(
+        Output("pulse-runs", "data"),
+        Output("pulse-selected", "data"),
+        Output("pulse-jobs", "data"),
+        Output("banner", "children"),
+        Input("tick", "n_intervals"),
+        Input("sel-runs", "data"),
+        State("pulse-runs", "data"),
+        State("pulse-selected", "data"),
+        State("pulse-jobs", "data"),
+        State("url", "data"),
+    )(pulse)
+    app.callback(
+        Output("ctl-runa", "data"),
+        Output("ctl-runb", "data"),
+        Input("pulse-runs", "data"),
+    )(offer_runs)
+    app.callback(
+        Output("ctl-layer", "data"),
+        Output("ctl-checkpoint", "data"),
+        Output("chips", "children"),
+        Input("pulse-selected", "data"),
+        Input("sel-layer", "data"),
+        Input("sel-filter", "data"),
+        State("ctl-layer", "data"),
+        State("url", "data"),
+    )(offer_parts)
+    app.callback(Output("jobs-body", "children"), Output("jobs-label", "children"), Input("pulse-jobs", "data"))(
+        draw_jobs
+    )
+    app.callback(
+        Output("pulse-jobs", "data", allow_duplicate=True),
+        Input({"type": "job-cancel", "id": ALL}, "n_clicks"),
+        prevent_initial_call=True,
+    )(cancel_job)
+
+
+def _register_selection(app: dash.Dash) -> None:
+    app.clientside_callback(
+        ClientsideFunction("selection", "start"), Output("url", "data"), Input("sel-groups", "data")
+    )
+    app.clientside_callback(
+        ClientsideFunction("selection", "groups"),
+        [Output(f"sel-{name}", "data") for name in GROUPS],
+        Input("url", "data"),
+        State("sel-groups", "data"),
+        *[State(f"sel-{name}", "data") for name in GROUPS],
+    )
+    app.clientside_callback(
+        ClientsideFunction("selection", "intent"),
+        *[Input(f"ctl-{name}", "value") for name in PICKERS],
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction("selection", "follow"),
+        [Output(f"ctl-{name}", "value") for name in PICKERS],
+        Input("sel-runs", "data"),
+        Input("sel-layer", "data"),
+        Input("sel-checkpoint", "data"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("selection", "show"),
+        Output("main", "data-view"),
+        Input("sel-view", "data"),
+        Input("sel-runs", "data"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("selection", "arrive"),
+        Output("main", "data-arrived"),
+        Input("pulse-runs", "data"),
+        State("url", "data"),
+    )
+
+
+def _register_page(app: dash.Dash) -> None:
+    app.clientside_callback(
+        ClientsideFunction("theme", "apply"),
+        Output("mantine", "forceColorScheme"),
+        Output("scheme", "data"),
+        Input("theme-choice", "data"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("theme", "next"),
+        Output("theme-choice", "data"),
+        Input("theme-button", "n_clicks"),
+        State("theme-choice", "data"),
+        prevent_initial_call=True,
+    )
+    for button, dialog in (("jobs-open", "jobs-drawer"), ("help-open", "help")):
+        app.clientside_callback(
+            ClientsideFunction("page", "open"),
+            Output(dialog, "opened"),
+            Input(button, "n_clicks"),
+            prevent_initial_call=True,
+        )
+
+
+def pulse(
+    ticks: int | None, _runs: Any, runs_before: Any, selected_before: Any, jobs_before: Any, search: str | None
+) -> tuple[Any, Any, Any, Any]:
+    """What changed since the last poll, as small as it can be: nothing, in most polls."""
+    found = services.current()
+    selection = Selection.parse(search)
+    listing: Any = no_update
+    if not runs_before or not ticks or ticks % LIST_EVERY == 0 or ctx.triggered_id == "sel-runs":
+        listing = _listing(found)
+        listing = no_update if listing == runs_before else listing
+    selected, missing = _selected(found, selection)
+    jobs = [_job_state(job) for job in found.jobs.list(limit=30)]
+    return (
+        listing,
+        no_update if selected == selected_before else selected,
+        no_update if jobs == jobs_before else jobs,
+        _banner(found, selection, missing),
+    )
+
+
+def _listing(found: services.Services) -> dict[str, Any]:
+    infos = found.index.list()
+    readable = [info for info in infos if info.status != "unreadable"]
+    newest = max(readable, key=lambda info: (info.status == "running", info.updated), default=None)
+    return {
+        "runs": [[info.id, info.name, info.status] for info in infos[::-1]],
+        "arrive": newest.id if newest else None,
+    }
+
+
+def _selected(found: services.Services, selection: Selection) -> tuple[list[Any], list[str]]:
+    state: list[Any] = []
+    missing = []
+    for run_id in selection.runs:
+        try:
+            info = found.index.open(run_id).info
+            state.append([run_id, info.status, info.updated, info.segments])
+        except CutawayError as error:
+            state.append([run_id, "missing", 0, 0])
+            missing.append(f"{error.message} {error.remedy}")
+    return state, missing
+
+
+def _banner(found: services.Services, selection: Selection, missing: list[str]) -> Any:
+    lines = [f"The link asks for something unknown: {'; '.join(selection.problems)}."] if selection.problems else []
+    lines += missing
+    for run_id in selection.runs:
+        try:
+            run = found.index.open(run_id)
+            info = run.info
+        except CutawayError:
+            continue
+        if info.status == "stopped updating":
+            ago = max(0, time.time() - info.updated)
+            lines.append(
+                f"{info.name} stopped updating {_ago(ago)} ago without being closed. What it recorded is shown."
+            )
+        elif info.status == "failed":
+            segments = run.segments()
+            lines.append(f"{info.name} ended with {segments[-1].reason if segments else 'an error'}.")
+    if found.curves.problem:
+        lines.append(found.curves.problem)
+    return [html.P(line, className="banner-line") for line in lines]
+
+
+def _ago(seconds: float) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count != 1 else ''}"
+    return f"{int(seconds)} s"
+
+
+def offer_runs(listing: Any) -> tuple[Any, Any]:
+    """What the two run pickers offer."""
+    options = [{"value": i, "label": f"{name} ({status})"} for i, name, status in (listing or {}).get("runs", [])]
+    counts: dict[str, int] = {}
+    for option in options:
+        counts[option["label"]] = counts.get(option["label"], 0) + 1
+    for option in options:
+        if counts[option["label"]] > 1:  # runs of one name are told apart by their id
+            option["label"] += f" {option['value'][:6]}"
+    return options, options
+
+
+def offer_parts(
+    _selected_runs: Any, _layer: Any, _filter: Any, before: Any, search: str | None
+) -> tuple[Any, Any, list[Any]]:
+    """Layers and checkpoints of run A, and the chips of what is selected beyond the pickers."""
+    selection = Selection.parse(search)
+    try:
+        run = services.open_runs(selection.runs[:1])[0] if selection.runs else None
+    except CutawayError:
+        run = None
+    layers = [{"value": meta.name, "label": meta.name} for meta in run.layers()] if run else []
+    saved = [{"value": item.name, "label": f"step {item.step:,}"} for item in run.checkpoints()] if run else []
+    chips = []
+    if selection.filter is not None:
+        chips.append(
+            html.Button(
+                [f"Filter {selection.filter} ", html.Span("×", **{"aria-hidden": "true"})],
+                className="chip-button",
+                type="button",
+                **{"data-nav": '{"filter": null}', "aria-label": f"Remove filter {selection.filter}"},
+            )
+        )
+    return (no_update if layers == before else layers), saved, chips
+
+
+def _job_state(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "name": job.name,
+        "state": job.state,
+        "mine": job.owner in ("server", gate.visitor()),
+        "position": job.position,
+        "progress": job.progress,
+        "error": job.error,
+    }
+
+
+def draw_jobs(jobs: list[dict[str, Any]] | None) -> tuple[Any, str]:
+    """The drawer's content, and the button's text."""
+    if not jobs:
+        return empty("Jobs", "Nothing is running or waiting.", "Start a demo from the Runs view."), "Jobs"
+    active = [job for job in jobs if job["state"] in ("queued", "running")]
+    label = "Jobs"
+    if active:
+        share = _share(active[0]["progress"])
+        label = f"Jobs: {len(active)}" + (f", {share:.0f} %" if share is not None else "")
+    return [_job_card(job) for job in jobs], label
+
+
+def _share(progress: dict[str, Any] | None) -> float | None:
+    if not progress or not progress.get("total"):
+        return None
+    return min(100.0, 100.0 * float(progress.get("done") or 0) / float(progress["total"]))
+
+
+def _job_card(job: dict[str, Any]) -> html.Div:
+    state, progress, error = job["state"], job["progress"] or {}, job["error"]
+    parts: list[Any] = [
+        html.Div([html.Strong(job["name"]), html.Span(state, className=f"job-state {state}")], className="job-head")
+    ]
+    share = _share(progress)
+    if state == "running" and share is not None:
+        parts.append(dmc.Progress(value=share, size="sm", **{"aria-label": f"Progress of {job['name']}"}))
+    if state == "queued":
+        parts.append(html.P(f"Number {job['position']} in the queue", className="quiet"))
+    if progress and state in ("running", "cancelled", "failed"):
+        parts.append(html.P(_progress_text(progress), className="quiet"))
+    if error:
+        parts.append(html.P(f"{error.get('message', '')} {error.get('remedy', '')}".strip(), className="damage"))
+        if error.get("tail"):
+            parts.append(
+                html.Details([html.Summary("Last lines of its log"), html.Pre(error["tail"], className="code")])
+            )
+    if state in ("queued", "running") and job["mine"]:
+        button = html.Button(
+            "Cancel", id={"type": "job-cancel", "id": job["id"]}, className="bar-button", type="button", n_clicks=0
+        )
+        parts.append(button)
+    return html.Div(parts, className="job")
+
+
+def _progress_text(progress: dict[str, Any]) -> str:
+    words = [str(progress.get("message") or "")]
+    if progress.get("total"):
+        words.append(f"{progress.get('done', 0):,} of {progress['total']:,} {progress.get('unit') or ''}".strip())
+    if progress.get("rate"):
+        words.append(f"{progress['rate']:.3g} {progress.get('unit') or ''}/s".replace(" /s", "/s"))
+    if progress.get("eta_s") is not None:
+        words.append(f"about {max(1, round(progress['eta_s'])):,} s left")
+    return " · ".join(word for word in words if word)
+
+
+def cancel_job(clicks: list[int | None]) -> Any:
+    """Cancel the job whose button was pressed, if it is this visitor's."""
+    pressed = ctx.triggered_id
+    if not pressed or not any(clicks):
+        return no_update
+    found = services.current()
+    try:
+        found.jobs.cancel(str(pressed["id"]), gate.visitor())
+    except CutawayError:
+        return no_update  # it is not there any more, or not this visitor's: the next poll shows what is
+    return [_job_state(job) for job in found.jobs.list(limit=30)]

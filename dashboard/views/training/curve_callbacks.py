@@ -1,0 +1,205 @@
+"""Callbacks of the curves panel: draw it, extend it while the run grows, offer its metrics."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from urllib.parse import urlencode
+
+import dash
+import numpy as np
+from dash import ClientsideFunction, Input, Output, State, no_update
+
+from analysis.errors import CutawayError
+from analysis.store.curves import curve
+from dashboard import services
+from dashboard.selection import Selection
+from dashboard.views.training.curve_figures import Series, TraceKey, curves_figure, display_x, rounded
+from dashboard.views.training.data import metric_groups, scale_of, series_of
+from dashboard.widgets.states import empty_figure
+
+# After this many points are appended to a drawn line it is thinned anew.
+REDRAW_AFTER = 1500
+
+
+def register(app: dash.Dash) -> None:
+    """Attach the callbacks of this panel."""
+    app.callback(
+        Output("curves", "figure"),
+        Output("curves-cursors", "data"),
+        Output("curves-subtitle", "children"),
+        Output("curves-note", "children"),
+        Output("curves-csv", "href"),
+        Input("sel-runs", "data"),
+        Input("sel-curves", "data"),
+        Input("curves-stale", "data"),
+        State("url", "data"),
+    )(draw_curves)
+    app.callback(
+        Output("curves-delta", "data"),
+        Output("curves-stale", "data"),
+        Input("pulse-selected", "data"),
+        State("curves-cursors", "data"),
+        State("url", "data"),
+        prevent_initial_call=True,
+    )(extend_curves)
+    app.clientside_callback(
+        ClientsideFunction("training", "extend"),
+        Output("curves-cursors", "data", allow_duplicate=True),
+        Input("curves-delta", "data"),
+        State("curves-cursors", "data"),
+        prevent_initial_call=True,
+    )
+    app.callback(
+        Output("ctl-tag", "data"),
+        Output("ctl-axis", "data"),
+        Input("sel-runs", "data"),
+        Input("pulse-selected", "data"),
+        State("ctl-tag", "data"),
+        State("url", "data"),
+    )(offer_metrics)
+
+
+def draw_curves(_runs: Any, _curves: Any, _stale: Any, search: str | None) -> tuple[Any, ...]:
+    """The whole figure, the cursors to extend it from, the line under the title, a note, and the export's address."""
+    selection = Selection.parse(search)
+    if not selection.runs:
+        return empty_figure("Choose a run in the top bar."), None, "", "", "#"
+    try:
+        runs = services.open_runs(selection.runs)
+        series, groups = series_of(selection, runs)
+    except CutawayError as error:
+        return empty_figure(f"{error.message}<br>{error.remedy}"), None, "", "", "#"
+    if not series:
+        return empty_figure("Nothing was logged yet.<br>recorder.log({...}, step=step) writes here."), None, "", "", "#"
+    revision = "|".join([*selection.runs, *groups, selection.axis, selection.scale, str(selection.range)])
+    figure, keys = curves_figure(
+        series,
+        groups,
+        axis=selection.axis,
+        scale=selection.scale,
+        smooth=selection.smooth,
+        x_range=selection.range,
+        revision=revision,
+    )
+    cursors = {
+        "rev": secrets.token_hex(8),
+        "keys": [[key.run_id, key.tag, key.smooth] if key else None for key in keys],
+        "cursors": {f"{item.run_id}\t{item.tag}": item.curve.cursor for item in series},
+        "appended": 0,
+        "tags": [len(run.tags()) for run in runs],
+    }
+    return figure, cursors, _subtitle(series), _note(series), _export(selection, series)
+
+
+def _subtitle(series: list[Series]) -> str:
+    total = sum(item.curve.total for item in series)
+    drawn = sum(len(item.curve.x) for item in series)
+    last = max((float(item.curve.x[-1]) for item in series if len(item.curve.x) and item.unit == 1.0), default=None)
+    runs = len({item.run_id for item in series})
+    text = f"{runs} run{'s' if runs > 1 else ''} · {total:,} records"
+    if drawn < total:
+        text += f", {drawn:,} drawn (extremes kept)"
+    return text + (f" · up to {last:,.6g}" if last is not None else "")
+
+
+def _note(series: list[Series]) -> str:
+    lines = []
+    for item in series:
+        if item.curve.nonfinite_count:
+            count = item.curve.nonfinite_count
+            verb = "value is" if count == 1 else "values are"
+            lines.append(f"{item.run_name}, {item.tag}: {count:,} {verb} not finite (crosses).")
+        lines += [damage.sentence() for damage in item.curve.damage]
+    return " ".join(dict.fromkeys(lines))
+
+
+def _export(selection: Selection, series: list[Series]) -> str:
+    prefix = services.current().settings.path_prefix
+    query = [("runs", ",".join(selection.runs)), *(("tag", tag) for tag in dict.fromkeys(i.tag for i in series))]
+    return f"{prefix}export/scalars.csv?{urlencode(query)}"
+
+
+def extend_curves(_pulse: Any, cursors: dict[str, Any] | None, search: str | None) -> tuple[Any, Any]:
+    """Only what was written since the cursors: points to append, or the wish for a new drawing."""
+    selection = Selection.parse(search)
+    if not selection.runs:
+        return no_update, no_update
+    if not cursors:
+        return no_update, secrets.token_hex(4)
+    try:
+        runs = {run.info.id: run for run in services.open_runs(selection.runs)}
+        tags = [len(runs[run_id].tags()) for run_id in selection.runs]
+        if tags != cursors["tags"] or cursors["appended"] > REDRAW_AFTER:
+            return no_update, secrets.token_hex(4)
+        fresh = {
+            name: runs[name.split("\t")[0]].scalars(name.split("\t")[1], cursor)
+            for name, cursor in cursors["cursors"].items()
+        }
+    except (CutawayError, KeyError, IndexError, TypeError):
+        return no_update, secrets.token_hex(4)
+    if not any(len(item.steps) for item in fresh.values()):
+        return no_update, no_update
+    if selection.range is not None or selection.axis == "epoch":
+        # A zoomed or derived axis is answered whole: what is new may not belong to it.
+        return no_update, secrets.token_hex(4)
+    if any(not _finite(item) for item in fresh.values()) or sum(len(i.steps) for i in fresh.values()) > REDRAW_AFTER:
+        return no_update, secrets.token_hex(4)
+    traces = []
+    for index, key in enumerate(cursors["keys"]):
+        if key is None:
+            continue
+        found = _tail(selection, runs[key[0]], TraceKey(*key), fresh[f"{key[0]}\t{key[1]}"])
+        if found:
+            traces.append({"index": index, "x": found[0], "y": found[1]})
+    delta = {
+        "rev": cursors["rev"],
+        "traces": traces,
+        "cursors": {name: item.cursor for name, item in fresh.items()},
+        "added": max(len(item.steps) for item in fresh.values()),
+    }
+    return delta, no_update
+
+
+def _finite(scalars: Any) -> bool:
+    return bool(np.isfinite(scalars.values).all())
+
+
+def _tail(selection: Selection, run: Any, key: TraceKey, fresh: Any) -> tuple[list[Any], list[Any]] | None:
+    """The new points of one trace, in the figure's units."""
+    if not len(fresh.steps):
+        return None
+    origin, unit = scale_of(run, selection.axis)
+    item = Series(key.run_id, "", 0, "", "other", key.tag, None, origin, unit)  # type: ignore[arg-type]
+    x = fresh.walls if selection.axis == "wall" else fresh.steps
+    if not key.smooth:
+        return rounded(display_x(item, x)), rounded(fresh.values)
+    answer = curve(
+        run,
+        key.tag,
+        axis=selection.axis,
+        lo=float(x.min()),
+        hi=float(x.max()),
+        smoothing=selection.smooth,
+        cache=services.current().curves,
+    )
+    return rounded(display_x(item, answer.smooth_x)), rounded(answer.smooth_y)
+
+
+def offer_metrics(_runs: Any, _pulse: Any, before: Any, search: str | None) -> tuple[Any, Any]:
+    """The metric groups of the selected runs, and which x-axes they allow."""
+    selection = Selection.parse(search)
+    try:
+        runs = services.open_runs(selection.runs)
+    except CutawayError:
+        return [], no_update
+    names = [group.name for group in metric_groups(runs)]
+    if before == names:
+        return no_update, no_update
+    epochs = bool(runs) and all("epoch" in run.tags() for run in runs)
+    axes = [
+        {"value": "step", "label": "step"},
+        {"value": "epoch", "label": "epoch", "disabled": not epochs},
+        {"value": "wall", "label": "time"},
+    ]
+    return names, axes
