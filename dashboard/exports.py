@@ -44,7 +44,7 @@ def _run(selection: Selection) -> Run:
     return services.open_runs(selection.runs[:1])[0]
 
 
-def _download(rows: Iterable[str | bytes], name: str) -> flask.Response:
+def _download(rows: Iterable[str] | Iterable[bytes], name: str) -> flask.Response:
     response = flask.Response(rows, mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

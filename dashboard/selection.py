@@ -10,9 +10,10 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
+Axis = Literal["step", "epoch", "wall"]
 MAX_RUNS = 2
 MAX_TEXT = 4096
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -52,7 +53,7 @@ class Selection:
     instances: tuple[int, ...] = ()
     subset: str | None = None
     tag: tuple[str, ...] = ()
-    axis: str = "step"
+    axis: Axis = "step"
     scale: str = "linear"
     smooth: float = 0.6
     range: tuple[float, float] | None = None

@@ -23,7 +23,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from analysis.errors import CutawayError, ParameterError
-from analysis.jobs import Jobs, runner
+from analysis.jobs import runner
 from dashboard.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,8 +52,6 @@ def serve(settings: Settings, app_factory: Callable[[Settings], dash.Dash]) -> i
         settings.jobs_dir.mkdir(parents=True, exist_ok=True)
         listener = listen(settings.host, settings.port)
         port: int = listener.getsockname()[1]
-        if settings.demo is not None:
-            _submit_demo(settings)
     except CutawayError as error:
         return refuse(error)
     except OSError as error:
@@ -114,9 +112,10 @@ def address(settings: Settings) -> str:
 
 def compress(app: dash.Dash) -> None:
     """Compress what is sent: a third of the bytes of the first page."""
-    app.server.config.setdefault("COMPRESS_ALGORITHM", ["br", "gzip"])
-    app.server.config.setdefault("COMPRESS_ALGORITHM_STREAMING", ["br"])
-    Compress(app.server)
+    if not app.config.compress:  # else Dash has done it
+        app.server.config.setdefault("COMPRESS_ALGORITHM", ["br", "gzip"])
+        app.server.config.setdefault("COMPRESS_ALGORITHM_STREAMING", ["br"])
+        Compress(app.server)
     app.server.before_request(_plain_tag)
 
 
@@ -124,12 +123,7 @@ def _plain_tag() -> None:
     """Compression puts its name into the tag of an answer; Dash, asked with that tag, would not know its own file."""
     tag = request.headers.get("If-None-Match")
     if tag is not None and "/_dash-component-suites/" in request.path:
-        request.environ["HTTP_IF_NONE_MATCH"] = re.sub(r':(br|gzip)"', '"', tag)
-
-
-def _submit_demo(settings: Settings) -> None:
-    params = {"name": settings.demo, "directory": str(settings.demos_dir)}
-    Jobs(settings.jobs_dir).submit("demo", params, name=f"Demo: {settings.demo}")
+        request.environ["HTTP_IF_NONE_MATCH"] = re.sub(r':(zstd|br|gzip|deflate)"', '"', tag)
 
 
 class _Arbiter(Arbiter):

@@ -9,6 +9,7 @@ from dash import dcc, html
 
 from dashboard.selection import GROUPS
 from dashboard.views.registry import VIEWS
+from dashboard.widgets.attributes import attributes
 from dashboard.widgets.icons import icon
 
 TICK_MS = 2000
@@ -29,13 +30,13 @@ def layout() -> dmc.MantineProvider:
             *_stores(),
             html.A("Skip to the panels", href="#main", className="skip"),
             html.Header(_top_bar(), className="topbar"),
-            html.Nav(_rail(), className="rail", **{"aria-label": "Views"}),
+            html.Nav(_rail(), className="rail", **attributes({"aria-label": "Views"})),
             html.Main(
                 [html.Div(id="banner", role="status"), *(_view_box(view) for view in VIEWS)],
                 id="main",
                 tabIndex=-1,
             ),
-            html.Aside(_inspector(), id="inspector", className="inspector", **{"aria-label": "Inspector"}),
+            html.Aside(_inspector(), id="inspector", className="inspector", **attributes({"aria-label": "Inspector"})),
             _jobs_drawer(),
             _help(),
         ],
@@ -68,7 +69,12 @@ def _stores() -> list[Any]:
 
 def _top_bar() -> list[Any]:
     return [
-        html.A([icon("logo"), html.Span("Cutaway")], href="?", className="brand", **{"data-nav": '{"view": null}'}),
+        html.A(
+            [icon("logo"), html.Span("Cutaway")],
+            href="?",
+            className="brand",
+            **attributes({"data-nav": '{"view": null}'}),
+        ),
         html.Div(
             [
                 _chip(
@@ -93,7 +99,7 @@ def _top_bar() -> list[Any]:
             ],
             className="pickers",
             role="group",
-            **{"aria-label": "Selection"},
+            **attributes({"aria-label": "Selection"}),
         ),
         html.Div(
             [
@@ -104,21 +110,28 @@ def _top_bar() -> list[Any]:
                     role="status",
                 ),
                 html.Button([icon("jobs"), html.Span("Jobs", id="jobs-label")], id="jobs-open", className="bar-button"),
-                html.Button([icon("link"), html.Span("Copy link")], className="bar-button", **{"data-copy-link": "1"}),
+                html.Button(
+                    [icon("link"), html.Span("Copy link")],
+                    className="bar-button",
+                    **attributes({"data-copy-link": "1"}),
+                ),
                 html.Button(
                     icon("theme"),
                     id="theme-button",
                     className="bar-button",
-                    **{"aria-label": "Theme", "title": "Theme"},
+                    **attributes({"aria-label": "Theme", "title": "Theme"}),
                 ),
                 html.Button(
                     icon("panel"),
                     id="inspector-button",
                     className="bar-button",
-                    **{"aria-label": "Show or hide the inspector", "title": "Inspector (i)"},
+                    **attributes({"aria-label": "Show or hide the inspector", "title": "Inspector (i)"}),
                 ),
                 html.Button(
-                    icon("help"), id="help-open", className="bar-button", **{"aria-label": "Help", "title": "Help (?)"}
+                    icon("help"),
+                    id="help-open",
+                    className="bar-button",
+                    **attributes({"aria-label": "Help", "title": "Help (?)"}),
                 ),
             ],
             className="bar-tools",
@@ -138,14 +151,22 @@ def _rail() -> list[Any]:
             href=f"?view={view.slug}",
             className="rail-item",
             title=view.summary.split(":", 1)[-1].strip(),
-            **{"data-nav": f'{{"view": "{view.slug}"}}', "data-view": view.slug, "data-needs-run": str(view.needs_run)},
+            **attributes(
+                {
+                    "data-nav": f'{{"view": "{view.slug}"}}',
+                    "data-view": view.slug,
+                    "data-needs-run": str(view.needs_run),
+                }
+            ),
         )
         for view in VIEWS
     ]
 
 
 def _view_box(view: Any) -> html.Div:
-    return html.Div(view.layout(), id=f"view-{view.slug}", className="view", hidden=True, **{"data-view": view.slug})
+    return html.Div(
+        view.layout(), id=f"view-{view.slug}", className="view", hidden=True, **attributes({"data-view": view.slug})
+    )
 
 
 def _inspector() -> list[Any]:

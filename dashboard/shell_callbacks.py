@@ -13,6 +13,7 @@ from analysis.errors import CutawayError
 from analysis.jobs.queue import Job
 from dashboard import gate, services
 from dashboard.selection import GROUPS, Selection
+from dashboard.widgets.attributes import attributes
 from dashboard.widgets.states import empty
 
 PICKERS = ("runa", "runb", "layer", "checkpoint")
@@ -221,10 +222,10 @@ def offer_parts(
     if selection.filter is not None:
         chips.append(
             html.Button(
-                [f"Filter {selection.filter} ", html.Span("×", **{"aria-hidden": "true"})],
+                [f"Filter {selection.filter} ", html.Span("×", **attributes({"aria-hidden": "true"}))],
                 className="chip-button",
                 type="button",
-                **{"data-nav": '{"filter": null}', "aria-label": f"Remove filter {selection.filter}"},
+                **attributes({"data-nav": '{"filter": null}', "aria-label": f"Remove filter {selection.filter}"}),
             )
         )
     return (no_update if layers == before else layers), saved, chips
@@ -267,7 +268,7 @@ def _job_card(job: dict[str, Any]) -> html.Div:
     ]
     share = _share(progress)
     if state == "running" and share is not None:
-        parts.append(dmc.Progress(value=share, size="sm", **{"aria-label": f"Progress of {job['name']}"}))
+        parts.append(dmc.Progress(value=share, size="sm", **attributes({"aria-label": f"Progress of {job['name']}"})))
     if state == "queued":
         parts.append(html.P(f"Number {job['position']} in the queue", className="quiet"))
     if progress and state in ("running", "cancelled", "failed"):

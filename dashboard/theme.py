@@ -76,7 +76,7 @@ def axis(title: str = "", **extra: Any) -> dict[str, Any]:
     return base | extra
 
 
-def config(name: str) -> dict[str, Any]:
+def config(name: str) -> Any:
     """Options of dcc.Graph: no call home, a PNG export with a telling file name."""
     return {
         "displaylogo": False,

@@ -1,1 +1,5 @@
 """Background jobs: submit, progress, cancel; each in a process of its own (no torch here)."""
+
+from analysis.jobs.queue import Job, Jobs
+
+__all__ = ["Job", "Jobs"]

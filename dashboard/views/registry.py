@@ -1,4 +1,4 @@
-"""The views, in the order of a debugging session. A view is a folder; this list is the only place that names them all."""
+"""The views, in the order of a debugging session. A view is a folder; only this list names them all."""
 
 from __future__ import annotations
 

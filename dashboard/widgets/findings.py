@@ -9,6 +9,7 @@ from typing import Any
 from dash import html
 
 from analysis.training.findings import Finding
+from dashboard.widgets.attributes import attributes
 
 SEVERITY_WORDS = {"problem": "Problem", "warning": "Warning", "hint": "Hint"}
 
@@ -34,7 +35,7 @@ def finding_row(finding: Finding) -> html.Li:
             ],
             type="button",
             className="finding",
-            **{"data-nav": json.dumps(place_of(finding)), "data-rule": finding.rule, "data-inspect": "1"},
+            **attributes({"data-nav": json.dumps(place_of(finding)), "data-rule": finding.rule, "data-inspect": "1"}),
         )
     )
 
@@ -55,7 +56,7 @@ def finding_detail(finding: Finding) -> html.Div:
     if finding.action:
         parts.append(html.P(["What to try: ", finding.action], className="action"))
     parts.append(html.Details([html.Summary("Rule"), html.P(finding.explanation)]))
-    return html.Div(parts, className="finding-detail", **{"data-rule": finding.rule})
+    return html.Div(parts, className="finding-detail", **attributes({"data-rule": finding.rule}))
 
 
 def finding_list(findings: Sequence[Finding]) -> html.Ul:

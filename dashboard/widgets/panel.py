@@ -10,6 +10,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from dashboard import theme
+from dashboard.widgets.attributes import attributes
 from dashboard.widgets.icons import icon
 
 
@@ -52,7 +53,7 @@ def panel(
         id=f"{name}-panel",
         className=f"panel {class_name}".strip(),
         style={"--span": str(span)},
-        **{"aria-labelledby": f"{name}-title"},
+        **attributes({"aria-labelledby": f"{name}-title"}),
     )
 
 
@@ -73,20 +74,22 @@ def graph(name: str, height: int, label: str) -> html.Div:
         className="graph",
         style={"height": f"{height}px"},
         role="img",
-        **{"aria-label": label},
+        **attributes({"aria-label": label}),
     )
 
 
 def _about(name: str, title: str, about: About) -> dmc.Popover:
     rows = [("What it shows", about.what), ("How it is computed", about.how), ("Formula", about.formula)]
-    body = [html.H3(title)]
+    body: list[Any] = [html.H3(title)]
     for heading, text in rows:
         body += [html.H4(heading), html.P(text, className="formula" if heading == "Formula" else "")]
     body.append(html.P(about.source, className="source"))
     return dmc.Popover(
         [
             dmc.PopoverTarget(
-                dmc.ActionIcon(icon("info"), variant="subtle", color="gray", **{"aria-label": f"About {title}"})
+                dmc.ActionIcon(
+                    icon("info"), variant="subtle", color="gray", **attributes({"aria-label": f"About {title}"})
+                )
             ),
             dmc.PopoverDropdown(html.Div(body, className="about")),
         ],
@@ -104,13 +107,23 @@ def _menu(name: str, title: str, exports: Sequence[tuple[str, str]], picture: bo
         html.A(label, id=anchor, href="#", className="menu-link", download="") for label, anchor in exports
     ]
     if picture:
-        items.append(html.Button("Picture (PNG)", className="menu-link", **{"data-picture": name, "type": "button"}))
-    items.append(html.Button("Copy link", className="menu-link", **{"data-copy-link": "1", "type": "button"}))
-    items.append(html.Button("Maximise", className="menu-link", **{"data-maximise": f"{name}-panel", "type": "button"}))
+        items.append(
+            html.Button("Picture (PNG)", className="menu-link", **attributes({"data-picture": name, "type": "button"}))
+        )
+    items.append(
+        html.Button("Copy link", className="menu-link", **attributes({"data-copy-link": "1", "type": "button"}))
+    )
+    items.append(
+        html.Button(
+            "Maximise", className="menu-link", **attributes({"data-maximise": f"{name}-panel", "type": "button"})
+        )
+    )
     return dmc.Popover(
         [
             dmc.PopoverTarget(
-                dmc.ActionIcon(icon("more"), variant="subtle", color="gray", **{"aria-label": f"Menu of {title}"})
+                dmc.ActionIcon(
+                    icon("more"), variant="subtle", color="gray", **attributes({"aria-label": f"Menu of {title}"})
+                )
             ),
             dmc.PopoverDropdown(html.Div(items, className="menu-list")),
         ],

@@ -11,7 +11,7 @@ from analysis.errors import CutawayError
 
 def empty(title: str, reason: str, remedy: Any = None) -> html.Div:
     """What would be here, why it is not, and the one thing to do about it."""
-    parts = [html.P(title, className="empty-title"), html.P(reason)]
+    parts: list[Any] = [html.P(title, className="empty-title"), html.P(reason)]
     if remedy is not None:
         parts.append(html.P(remedy) if isinstance(remedy, str) else html.Div(remedy))
     return html.Div(parts, className="empty")

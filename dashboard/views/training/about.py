@@ -8,7 +8,8 @@ _DEEPEYES = "Pezzotti et al., DeepEyes: Progressive Visual Analytics for Designi
 
 ABOUT: dict[str, About] = {
     "curves": About(
-        what="Every logged metric against step, epoch or time. Thin lines are training, thick lines validation; run A is "
+        what="Every logged metric against step, epoch or time. Thin lines are training, thick lines validation; "
+        "run A is "
         "solid, run B dashed. Crosses mark values that are not finite.",
         how="Up to 2,000 points per line are drawn, chosen so that the lowest and the highest value of every stretch "
         "survive; zooming fetches that stretch in full. Smoothing is a running average over all records of the run, "
@@ -17,7 +18,8 @@ ABOUT: dict[str, About] = {
         source="Debiased exponential moving average, as in Kingma and Ba, Adam, ICLR 2015, section 3.",
     ),
     "health": About(
-        what="What looks unusual in this run, and on what evidence. A layer's row counts its dead, always-on, stale and "
+        what="What looks unusual in this run, and on what evidence. A layer's row counts its dead, always-on, "
+        "stale and "
         "near-duplicate filters and says whether it still learns.",
         how="Every sentence is raised by a rule with stated thresholds, computed from the run's own records. A rule "
         "names what to look at; it does not prove that a change would help.",
@@ -26,7 +28,8 @@ ABOUT: dict[str, About] = {
         source=_DEEPEYES,
     ),
     "perplexity": About(
-        what="How many filters of a layer answer to a patch of the input at once. Left: few filters, specific patterns; "
+        what="How many filters of a layer answer to a patch of the input at once. Left: few filters, specific "
+        "patterns; "
         "right: many. Above the line, per cent of patches; below it, change in points since the baseline, orange up, "
         "blue down. The outline is run B.",
         how="Patches are the receptive fields of sampled positions of the probe set. Patches on which every filter is "
@@ -36,7 +39,8 @@ ABOUT: dict[str, About] = {
         source=_DEEPEYES,
     ),
     "heatmap": About(
-        what="One cell per filter (or unit) of the selected layer at the step shown; the scale is the same at every step.",
+        what="One cell per filter (or unit) of the selected layer at the step shown; the scale is the same at "
+        "every step.",
         how="Maximum: largest activation over all positions of the probe set. Frequency: share of patches on which the "
         "filter exceeds half of its maximum. Staleness: steps since it last exceeded 0.8 of the largest value it ever "
         "had. Click a cell for the filter's figures.",
@@ -44,7 +48,8 @@ ABOUT: dict[str, About] = {
         source=_DEEPEYES,
     ),
     "stability": About(
-        what="How far each layer's perplexity histogram moved from one record to the next. Near 0 the layer has settled. "
+        what="How far each layer's perplexity histogram moved from one record to the next. Near 0 the layer has "
+        "settled. "
         "The dotted line is the threshold.",
         how="A layer counts as settled from the first record of the last unbroken stretch under the threshold, if that "
         "lasts to the latest record; a layer that moves again is learning again. Silent patches count as one more bin.",

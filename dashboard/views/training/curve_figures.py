@@ -107,13 +107,13 @@ def _lines(item: Series, row: int, smooth: float) -> list[tuple[dict[str, Any], 
     # Averaging a handful of validation points would hide them: they are drawn as they are.
     averaged = bool(smooth) and len(curve.smooth_x) > 0 and not few
     style = {"width": 2.2 if held_out else 1.3, "color": colour, "dash": theme.RUN_DASHES[item.run_index]}
-    common = {
+    common: dict[str, Any] = {
         "type": "scatter",
         "yaxis": _y(row),
         "xaxis": "x",
         "legendgroup": f"{item.run_id}-{item.role}-{item.tag}",
     }
-    raw = common | {
+    raw: dict[str, Any] = common | {
         "x": rounded(x),
         "y": rounded(y),
         "name": label(item),
@@ -130,7 +130,7 @@ def _lines(item: Series, row: int, smooth: float) -> list[tuple[dict[str, Any], 
         raw.pop("hovertemplate")
     lines = [(raw, TraceKey(item.run_id, item.tag, False))]
     if averaged:
-        line = common | {
+        line: dict[str, Any] = common | {
             "x": rounded(display_x(item, curve.smooth_x)),
             "y": rounded(curve.smooth_y),
             "name": label(item),
@@ -186,8 +186,8 @@ def _layout(
         "dragmode": "zoom",
         "uirevision": revision,
         "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
-        "margin": {"l": 56, "r": 12, "t": 34, "b": 40},
+        "legend": {"orientation": "h", "x": 0, "yref": "container", "y": 0.995, "yanchor": "top", "font": {"size": 12}},
+        "margin": {"l": 56, "r": 12, "t": 46, "b": 40},
     }
     if x_range:
         extra["xaxis"] |= {"range": list(x_range), "autorange": False}

@@ -15,6 +15,7 @@ from analysis.training.summary import LayerSummary
 from dashboard import services
 from dashboard.selection import Selection
 from dashboard.views.training import data, inspector
+from dashboard.widgets.attributes import attributes
 from dashboard.widgets.findings import finding_list
 from dashboard.widgets.states import empty, failure
 
@@ -112,14 +113,16 @@ def _row(summary: LayerSummary, output: bool, chosen: bool, linked: bool) -> htm
     place = json.dumps({"layer": summary.name})
     name: Any = summary.name
     if linked:
-        name = html.Button(summary.name, type="button", className="link", **{"data-nav": place, "data-inspect": "1"})
+        name = html.Button(
+            summary.name, type="button", className="link", **attributes({"data-nav": place, "data-inspect": "1"})
+        )
     cells = [html.Th(name, scope="row"), html.Td(f"{summary.filters:,}", className="num")]
     for key, _ in COLUMNS:
         value = getattr(summary, key)
         text = "–" if output and key != "duplicates" else f"{value:,}"
         cells.append(html.Td(text, className="num some" if value else "num"))
     cells.append(html.Td(badge(summary)))
-    return html.Tr(cells, className="chosen" if chosen else "", **{"data-layer": summary.name})
+    return html.Tr(cells, className="chosen" if chosen else "", **attributes({"data-layer": summary.name}))
 
 
 def badge(summary: LayerSummary) -> html.Span:

@@ -15,6 +15,7 @@ from analysis.training.findings import Finding
 from dashboard import services, theme
 from dashboard.selection import Selection
 from dashboard.views.training import data
+from dashboard.widgets.attributes import attributes
 from dashboard.widgets.findings import finding_detail
 from dashboard.widgets.states import empty, failure
 
@@ -77,7 +78,7 @@ def _run_card(run: Run, findings: list[Finding]) -> html.Div:
             html.H3("Configuration"),
             facts(config) if config else html.P("None was recorded.", className="quiet"),
             html.H3("Findings about the curves"),
-            *([finding_detail(item) for item in own] or [html.P("None.", className="quiet")]),
+            *_details(own, "None."),
         ]
     )
 
@@ -106,9 +107,14 @@ def _layer_card(
             html.P(f"Step {record.step:,}", className="subtitle"),
             facts(rows),
             html.H3("Findings"),
-            *([finding_detail(item) for item in own] or [html.P("No rule found anything unusual.", className="quiet")]),
+            *_details(own, "No rule found anything unusual."),
         ]
     )
+
+
+def _details(findings: list[Finding], none: str) -> list[Any]:
+    details: list[Any] = [finding_detail(item) for item in findings]
+    return details or [html.P(none, className="quiet")]
 
 
 def _median_perplexity(meta: LayerMeta, record: LayerRecord) -> str:
@@ -146,7 +152,7 @@ def _filter_card(
             html.H3("Most similar filters"),
             _neighbours(meta, record, index),
             html.H3("Findings"),
-            *([finding_detail(item) for item in own] or [html.P("No rule found anything unusual.", className="quiet")]),
+            *_details(own, "No rule found anything unusual."),
         ]
     )
 
@@ -225,7 +231,10 @@ def _neighbours(meta: LayerMeta, record: LayerRecord, index: int) -> Any:
         items.append(
             html.Li(
                 html.Button(
-                    f"filter {int(other)}: phi {float(phi):.3f}", type="button", className="link", **{"data-nav": place}
+                    f"filter {int(other)}: phi {float(phi):.3f}",
+                    type="button",
+                    className="link",
+                    **attributes({"data-nav": place}),
                 )
             )
         )

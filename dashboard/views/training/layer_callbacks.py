@@ -180,7 +180,8 @@ def draw_stability(
         theirs = data.summary_of(runs[1], others[meta.name], thresholds).stability if meta.name in others else None
         rows.append((meta.name, ours, theirs))
     settled = sum(item.state == "settled" for _, item, _ in rows)
-    text = f"{settled} of {len(rows)} layers settled · distance at most {selection.limit:g}, {thresholds.stable_records} records in a row"
+    text = f"{settled} of {len(rows)} layers settled · distance at most {selection.limit:g}"
+    text += f", {thresholds.stable_records} records in a row"
     figure = stability_figure(rows, selected=selection.layer, step=step_of(frame))
     return figure, {"height": f"{80 + max(58, 240 // len(rows)) * len(rows)}px"}, text
 
@@ -205,7 +206,6 @@ def draw_heatmap(
         return empty_figure(f"{error.message}<br>{error.remedy}"), "", "#", None
     tops = [_largest(heatmap_values(item, selection.mode)) for item in records]
     figure = heatmap_figure(
-        meta,
         record,
         mode=selection.mode,
         sort=selection.sort,

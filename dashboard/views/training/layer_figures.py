@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,8 @@ def _histogram_traces(frame: LayerFrame, index: int) -> list[dict[str, Any]]:
     width = float(edges[1] - edges[0])
     x, upper, lower = _axis_ids(index)
     change = _change(frame)
-    span = [f"{low:.1f} to {high:.1f}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    name = _clip(frame.meta.name)
+    span = [f"{low:.1f} to {high:.1f}" for low, high in pairwise(edges)]
     common = {"type": "bar", "x": [round(float(c), 4) for c in centres], "width": width, "xaxis": x, "text": span}
     common |= {"textposition": "none", "showlegend": False, "name": frame.meta.name}
     traces = [
@@ -94,7 +96,7 @@ def _histogram_traces(frame: LayerFrame, index: int) -> list[dict[str, Any]]:
             "y": [round(float(v), 4) for v in share(frame.record)],
             "yaxis": upper,
             "marker": {"color": theme.RUN_COLOURS[0], "opacity": 0.85},
-            "hovertemplate": f"{_clip(frame.meta.name)}<br>perplexity %{{text}}: %{{y:.2f}} % of patches<extra></extra>",
+            "hovertemplate": f"{name}<br>perplexity %{{text}}: %{{y:.2f}} % of patches<extra></extra>",
         },
         common
         | {
@@ -290,7 +292,7 @@ def _row_title(name: str, top: float, chosen: bool) -> dict[str, Any]:
 
 
 def heatmap_figure(
-    meta: LayerMeta, record: LayerRecord, *, mode: str, sort: str, chosen: int | None, scheme: str, top: float | None
+    record: LayerRecord, *, mode: str, sort: str, chosen: int | None, scheme: str, top: float | None
 ) -> dict[str, Any]:
     """One cell per filter, filled row by row in the chosen order. top: upper end of the scale, shared over steps."""
     values = np.asarray(heatmap_values(record, mode), float)

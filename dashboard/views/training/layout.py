@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from dashboard.views.training.about import ABOUT
+from dashboard.widgets.attributes import attributes
 from dashboard.widgets.icons import icon
 from dashboard.widgets.panel import graph, panel
 
@@ -54,7 +55,7 @@ def _segmented(name: str, label: str, options: list[tuple[str, str]], value: str
                 data=[{"value": key, "label": text} for key, text in options],
                 value=value,
                 size="xs",
-                **{"aria-labelledby": f"{name}-label"},
+                **attributes({"aria-labelledby": f"{name}-label"}),
             ),
         ],
         className="control",
@@ -75,7 +76,7 @@ def _curves() -> html.Section:
                     clearable=True,
                     placeholder="loss and accuracy",
                     w=190,
-                    **{"aria-label": "Metrics"},
+                    **attributes({"aria-label": "Metrics"}),
                 ),
             ],
             className="control",
@@ -131,7 +132,7 @@ def _frame_bar() -> html.Div:
                         icon("play"),
                         id="play",
                         className="bar-button",
-                        **{"aria-label": "Play the records", "type": "button"},
+                        **attributes({"aria-label": "Play the records", "type": "button"}),
                     ),
                     html.Span("Step", className="control-label"),
                     html.Div(
@@ -166,7 +167,7 @@ def _frame_bar() -> html.Div:
                         size="xs",
                         w=150,
                         searchable=True,
-                        **{"aria-label": "Baseline of the change"},
+                        **attributes({"aria-label": "Baseline of the change"}),
                     ),
                 ],
                 className="control",
@@ -175,7 +176,7 @@ def _frame_bar() -> html.Div:
         id="frame-bar",
         className="frame-bar",
         role="group",
-        **{"aria-label": "Step shown by histograms and filters"},
+        **attributes({"aria-label": "Step shown by histograms and filters"}),
     )
 
 
@@ -231,7 +232,7 @@ def _stability() -> html.Section:
                         size="xs",
                         w=80,
                         debounce=500,
-                        **{"aria-label": "Total-variation distance under which a layer counts as settled"},
+                        **attributes({"aria-label": "Total-variation distance under which a layer counts as settled"}),
                     ),
                 ],
                 className="control",

@@ -1,0 +1,58 @@
+"""The demos there are, in the order in which they are offered. Imports none of them: the web process reads this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from analysis.errors import ParameterError
+
+REMEDY = "Install it with 'make demo', or 'pip install --no-deps -r analysis/demos/requirements.txt'."
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo as it is offered. minutes: how long it takes, in words. requires: import names that it needs.
+
+    module: where its ``plan()`` is; imported only in the process that trains.
+    """
+
+    name: str
+    title: str
+    description: str
+    minutes: str
+    requires: tuple[str, ...]
+    module: str
+
+
+DEMOS: tuple[Demo, ...] = (
+    Demo(
+        name="digits",
+        title="Handwritten digits: how wide must a network be?",
+        description="Trains a convolutional network on 5,000 handwritten digits, then one with half the filters in its "
+        "first layer and a fifth of the units in its dense one. Watch both learn, and see what the smaller one loses.",
+        minutes="about 1 minute on 2 cores",
+        requires=("torch", "mlxtend"),
+        module="analysis.demos.digits",
+    ),
+)
+
+
+def get(name: str) -> Demo:
+    """The demo of this name. Raises ParameterError, which lists the names there are."""
+    for demo in DEMOS:
+        if demo.name == name:
+            return demo
+    raise ParameterError(f"There is no demo '{name}'.", f"Choose one of: {', '.join(d.name for d in DEMOS)}.")
+
+
+def missing(demo: Demo) -> list[str]:
+    """Import names that the demo needs and that are not installed. Imports nothing."""
+    return [name for name in demo.requires if find_spec(name) is None]
+
+
+def check(demo: Demo) -> None:
+    """Raises ParameterError when something the demo needs is not installed, with how to install it."""
+    absent = missing(demo)
+    if absent:
+        raise ParameterError(f"The demo '{demo.name}' needs {' and '.join(absent)}, not installed here.", REMEDY)

@@ -1,0 +1,203 @@
+"""Records a model from its own training batches, without any pass of its own.
+
+A light hook on the model switches the hooks of the layers on for the passes that are due, and off again behind them.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from analysis.recording import positions
+from analysis.recording.budget import Budget
+from analysis.recording.capture import Batch, Capture
+from analysis.recording.labels import plain_labels
+from analysis.recording.observer import Observer
+from analysis.recording.options import Options
+from analysis.recording.sink import Writer
+from analysis.recording.trace import Reading, Trace, default_reading
+
+
+class BatchWatch:
+    """A watched model, read while it trains.
+
+    The first training pass is only traced. Of the passes between two calls of ``log``, the last is read (their number
+    is expected to be that of the time before). What is read in ``pool`` steps is put into one record.
+    """
+
+    def __init__(
+        self, model: nn.Module, layers: Mapping[str, nn.Module], options: Options, writer: Writer, budget: Budget
+    ) -> None:
+        self._model, self._layers = model, layers
+        self._options, self._writer, self._budget = options, writer, budget
+        self._observer: Observer | None = None
+        self._trace: Trace | None = None
+        self._capture: Capture | None = None
+        self._generators: dict[torch.device, torch.Generator] = {}
+        self._failure: Exception | None = None
+        self._read = 0  # instances pooled so far
+        self._count = 0  # instances of the pass read last
+        self._labels: list[Tensor] = []
+        self._ids: list[Tensor] = []
+        self._pooled = 0
+        self._open = False  # labels of the pass read last can still be given
+        self._passes, self._expected = 0, 1
+        self.armed = False
+        self.waiting = False  # a pass was read since the last log
+        self._ending: Any = None
+        self._handle = model.register_forward_pre_hook(_Arm(self), with_kwargs=True)
+
+    def arm(self, due: bool) -> None:
+        """Called by log: whether to read a pass before the next log."""
+        self._expected, self._passes = max(self._passes, 1), 0
+        self.armed, self.waiting, self._open = due, False, False
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def passes(self) -> int:
+        """Training passes since the last log."""
+        return self._passes
+
+    @property
+    def traced(self) -> bool:
+        """Whether the first training pass has been seen."""
+        return self._observer is not None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is pooled."""
+        return self._pooled == 0
+
+    def before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Behind the hook on the model: a pass begins."""
+        if self._failure is not None or not self._model.training or not torch.is_grad_enabled():
+            return
+        self._passes += 1
+        self._open = False
+        try:
+            self._count = _instances(args, kwargs)
+            if self._observer is None:
+                self._begin_trace()
+            elif self.armed and not self.waiting and self._passes >= self._expected:
+                self._begin_reading()
+        except Exception as error:
+            self._failure = error
+
+    def _begin_trace(self) -> None:
+        self._stop_trace()
+        self._trace = Trace(self._layers, self._model, self._count or None)
+        self._trace.__enter__()
+        self._end_with(self._end_trace)
+
+    def _end_with(self, hook: Any) -> None:
+        self._ending = self._model.register_forward_hook(hook, always_call=True)
+
+    def _end_trace(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
+        self._ending.remove()
+        trace, complete = self._trace, output is not None
+        self._stop_trace()
+        if trace is None or not complete:  # the pass failed
+            return
+        try:
+            readings: list[Reading] = trace.readings(output)
+        except Exception:
+            readings = [default_reading(name, layer) for name, layer in self._layers.items()]
+        try:
+            self._observer = Observer(readings, self._options, self._writer, frugal=True)
+            self._capture = Capture(readings, quiet=True, timer=self._budget.timed)
+        except Exception as error:
+            self._failure = error
+
+    def _stop_trace(self) -> None:
+        if self._trace is not None:
+            self._trace.__exit__(None, None, None)
+            self._trace = None
+
+    def _begin_reading(self) -> None:
+        assert self._capture is not None
+        self._capture.detach()
+        with self._budget.timed():
+            self._capture.batch = Batch(self._count or None, self._numbers, self._read)
+            self._capture.attach()
+            self._end_with(self._end_reading)
+
+    def _end_reading(self, _module: nn.Module, _inputs: Any, _output: Any) -> None:
+        assert self._capture is not None
+        self._ending.remove()
+        self._capture.detach()
+        self._failure = self._capture.failure
+        self._read += self._count
+        self._labels.append(torch.full((self._count,), -1))
+        self._ids.append(torch.full((self._count,), -1))
+        self._pooled += 1
+        self.waiting = self._open = True
+
+    def _numbers(self, units: int, device: torch.device) -> Tensor:
+        if device not in self._generators:
+            self._generators[device] = torch.Generator(device).manual_seed(self._options.random_state)
+        return positions.draw(units, self._options.patches, self._generators[device])
+
+    def describe(self, labels: Any, ids: Any) -> None:
+        """Labels and identities of the batch that just passed; of no effect when that pass was not read.
+
+        Raises:
+            RecordingError: they do not fit the batch.
+        """
+        if not self._open:
+            return
+        if labels is not None:
+            self._labels[-1] = plain_labels(labels, self._count)
+        if ids is not None:
+            self._ids[-1] = plain_labels(ids, self._count, "instance ids")
+
+    def record(self, step: int, wall: float) -> None:
+        """Write a record of what was pooled."""
+        if self._observer is None or self._capture is None or self.empty:
+            return
+        caught, passes = self._capture.caught, self._pooled
+        labels, ids = torch.cat(self._labels), torch.cat(self._ids)
+        self._capture.caught, self._read, self._pooled, self._labels, self._ids = {}, 0, 0, [], []
+        self._open = False
+        self._observer.write(caught, passes, labels, ids, step, wall)
+
+    def settle(self) -> None:
+        """See ProbeWatch; here nothing was launched that is not part of the training."""
+
+    def detach(self) -> None:
+        """Leave the model as it was found."""
+        self._handle.remove()
+        self._stop_trace()
+        if self._ending is not None:
+            self._ending.remove()
+        if self._capture is not None:
+            self._capture.detach()
+
+
+class _Arm:
+    """The hook on the model. Copies of the model, also on disk, get one that does nothing, not a second recorder."""
+
+    def __init__(self, watch: BatchWatch | None) -> None:
+        self._watch = weakref.ref(watch) if watch is not None else None
+
+    def __call__(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if torch.compiler.is_compiling() or self._watch is None:
+            return
+        watch = self._watch()
+        if watch is not None:
+            watch.before(args, kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_Arm, (None,))
+
+
+def _instances(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    """Instances of a batch: the length of its first tensor; 0 if it has none."""
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, Tensor) and value.dim() > 0:
+            return len(value)
+    return 0

@@ -1,0 +1,148 @@
+"""The shell: pulse, jobs, exports; and that two apps in one process do not meet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dash
+import pytest
+from dash import no_update
+
+from dashboard import shell_callbacks
+from dashboard.app import create_app
+from dashboard.settings import Settings
+from dashboard.views.registry import VIEWS
+from dashboard.views.training.about import ABOUT
+
+from .conftest import STEPS, write_run
+from .test_training import text_of
+
+
+def components(node: Any) -> list[Any]:
+    children = getattr(node, "children", None)
+    below = children if isinstance(children, list | tuple) else [children] if children is not None else []
+    return [node, *(found for child in below for found in components(child))]
+
+
+def test_no_callback_names_an_unknown_component(app: dash.Dash) -> None:
+    """suppress_callback_exceptions hides typing errors; this does not."""
+    made_later = {"runs-grid", "runs-compare"}
+    known = {item.id for item in components(app.layout) if isinstance(getattr(item, "id", None), str)} | made_later
+    for entry in app._callback_list:
+        wanted = [part["id"] for part in [*entry["inputs"], *(entry["state"] or [])]]
+        for name in wanted:
+            assert name.startswith("{") or name in known, (name, entry["output"])
+        for output in entry["output"].strip(".").split("..."):
+            name = output.rsplit(".", 1)[0]
+            assert not name or name.startswith("{") or name in known or "@" in output, entry["output"]
+
+
+def test_ids_are_unique(app: dash.Dash) -> None:
+    found = [item.id for item in components(app.layout) if isinstance(getattr(item, "id", None), str)]
+    assert len(found) == len(set(found))
+
+
+def test_every_panel_explains_itself(app: dash.Dash) -> None:
+    names = {item.id[:-6] for item in components(app.layout) if str(getattr(item, "id", "")).endswith("-panel")}
+    assert names == set(ABOUT)
+    for about in ABOUT.values():
+        assert all(len(text) > 20 for text in (about.what, about.how, about.formula, about.source))
+
+
+def test_views_have_slugs_of_their_own() -> None:
+    assert len({view.slug for view in VIEWS}) == len(VIEWS)
+
+
+def test_the_pulse_is_silent_when_nothing_changed(app: dash.Dash, ids: dict[str, str]) -> None:
+    search = f"?runs={ids['Wide']}"
+    with app.server.test_request_context("/"):
+        context = dash._callback_context.context_value
+        token = context.set(dash._utils.AttributeDict(triggered_inputs=[{"prop_id": "tick.n_intervals", "value": 1}]))
+        try:
+            listing, selected, jobs, banner = shell_callbacks.pulse(1, None, None, None, None, search)
+            again = shell_callbacks.pulse(2, None, listing, selected, jobs, search)
+        finally:
+            context.reset(token)
+    assert {run[1] for run in listing["runs"]} == {"Wide", "Narrow"}
+    assert selected[0][:2] == [ids["Wide"], "finished"]
+    assert again[:3] == (no_update, no_update, no_update)
+    assert banner == []
+
+
+def test_runs_of_one_name_are_told_apart() -> None:
+    options, _ = shell_callbacks.offer_runs({"runs": [["aaaaaaaa", "x", "finished"], ["bbbbbbbb", "x", "finished"]]})
+    assert len({option["label"] for option in options}) == 2
+
+
+def test_jobs_are_drawn_with_progress_and_error() -> None:
+    job = {"id": "1", "name": "Demo", "mine": True, "position": None, "error": None, "state": "running"}
+    job["progress"] = {"done": 30, "total": 60, "unit": "steps", "message": "LeNet", "rate": 12.0, "eta_s": 2.5}
+    failed = job | {"id": "2", "state": "failed", "error": {"message": "It died.", "remedy": "Try again.", "tail": "x"}}
+    body, label = shell_callbacks.draw_jobs([job, failed])
+    words = text_of(body)
+    assert label == "Jobs: 1, 50 %"
+    assert "30 of 60 steps" in words
+    assert "12 steps/s" in words
+    assert "about 2 s left" in words
+    assert "It died. Try again." in words
+
+
+def test_export_holds_every_record(app: dash.Dash, ids: dict[str, str]) -> None:
+    client = app.server.test_client()
+    answer = client.get(f"/export/scalars.csv?runs={ids['Wide']},{ids['Narrow']}&tag=train/loss&tag=epoch")
+    lines = answer.get_data(as_text=True).splitlines()
+    assert lines[0] == "run,tag,step,wall_time,value,segment"
+    assert len(lines) == 1 + 4 * STEPS
+    assert lines[1].startswith("Wide,train/loss,1,")
+    assert "attachment" in answer.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "scalars.csv",
+        "scalars.csv?runs=nothing&tag=a",
+        "filters.csv?runs=..%2f..%2fetc",
+        "histograms.csv?runs=%00",
+        "filters.csv?runs=x&layer=y",
+    ],
+)
+def test_a_bad_export_is_refused_in_words(app: dash.Dash, address: str) -> None:
+    answer = app.server.test_client().get(f"/export/{address}")
+    assert 400 <= answer.status_code < 500
+    assert "Traceback" not in answer.get_data(as_text=True)
+    assert json.loads(answer.get_data())["message"]
+
+
+def test_filters_and_histograms_are_exported(app: dash.Dash, ids: dict[str, str]) -> None:
+    client = app.server.test_client()
+    rows = client.get(f"/export/filters.csv?runs={ids['Wide']}&layer=conv1").get_data(as_text=True).splitlines()
+    assert len(rows) == 1 + 6
+    rows = client.get(f"/export/histograms.csv?runs={ids['Wide']}&step=100").get_data(as_text=True).splitlines()
+    assert len(rows) == 1 + 2 * 32
+    assert rows[1].split(",")[1] == "100"
+
+
+def test_a_name_that_looks_like_a_formula_is_defused(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "x", "=1+1", steps=20)
+    app = create_app(Settings(roots=(tmp_path / "runs",), workspace=tmp_path / "ws"))
+    run_id = app.server.extensions["cutaway"].index.list()[0].id
+    text = app.server.test_client().get(f"/export/scalars.csv?runs={run_id}&tag=epoch").get_data(as_text=True)
+    assert text.splitlines()[1].startswith("'=1+1,")
+
+
+def test_two_apps_in_one_process_do_not_meet(app: dash.Dash, tmp_path: Path) -> None:
+    other = create_app(Settings(roots=(tmp_path,), workspace=tmp_path / "ws"))
+    assert other.server.extensions["cutaway"].index.list() == []
+    assert len(app.server.extensions["cutaway"].index.list()) == 2
+    assert set(other.callback_map) == set(app.callback_map)
+
+
+def test_the_web_process_imports_no_torch() -> None:
+    code = "import sys, dashboard.app; print([m for m in ('torch', 'captum', 'umap', 'pandas') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
