@@ -2,13 +2,15 @@
 
 Usage: python benchmarks/curves.py [--points 10000000] [--repetitions 15]
 
-All ways are timed in turn within one run; ratios are of medians, against reading the value column of the same memory
-map and thinning it with MinMaxLTTB. The floor timed a second time (A/A) shows how far ratios can be trusted.
+All ways are timed in turn, in changing order, within one run; ratios are of medians, against reading the value column
+of the same memory map and thinning it with MinMaxLTTB. The floor timed a second time (A/A) shows how far ratios can
+be trusted.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 import sys
 import tempfile
@@ -122,9 +124,11 @@ def compare(folder: Path, points: int, repetitions: int) -> dict[str, list[float
         "cutaway, warm, smoothed": lambda: curve(run, "loss", points=POINTS, cache=cache, smoothing=0.9),
         "memory map + MinMaxLTTB again (A/A)": lambda: floor(file),
     }
+    shuffled, order = list(ways), random.Random(0)
     for _ in range(repetitions):
-        for name, way in ways.items():
-            times.setdefault(name, []).append(timed(way))
+        order.shuffle(shuffled)  # a way is quicker after one that left the caches as it likes them
+        for name in shuffled:
+            times.setdefault(name, []).append(timed(ways[name]))
     for _ in range(repetitions):
         growing.grow()
         times.setdefault("cutaway, poll of 100 new records", []).append(timed(growing.poll))

@@ -21,6 +21,8 @@ from analysis.recording.options import Options
 from analysis.recording.sink import Writer
 from analysis.recording.trace import Reading, Trace, default_reading
 
+_PATCHES = 512  # of a layer with one position, in a record made of many passes
+
 
 class BatchWatch:
     """A watched model, read while it trains.
@@ -39,6 +41,8 @@ class BatchWatch:
         self._capture: Capture | None = None
         self._generators: dict[torch.device, torch.Generator] = {}
         self._failure: Exception | None = None
+        # Many pooled passes are read thinly: a record needs no more patches than a probe gives.
+        self._limit = max(1, _PATCHES * options.every // options.pool) if options.every < options.pool else None
         self._read = 0  # instances pooled so far
         self._count = 0  # instances of the pass read last
         self._labels: list[Tensor] = []
@@ -122,7 +126,7 @@ class BatchWatch:
         assert self._capture is not None
         self._capture.detach()
         with self._budget.timed():
-            self._capture.batch = Batch(self._count or None, self._numbers, self._read)
+            self._capture.batch = Batch(self._count or None, self._numbers, self._read, self._limit)
             self._capture.attach()
             self._end_with(self._end_reading)
 

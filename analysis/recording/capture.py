@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from analysis.recording import layout, positions
 from analysis.recording.trace import Reading
 
+_EXACT = (torch.float32, torch.float64)
+
 
 @dataclass
 class Batch:
@@ -25,6 +27,7 @@ class Batch:
     count: int | None
     numbers: Callable[[int, torch.device], Tensor]
     first: int = 0
+    limit: int | None = None  # rows read, evenly spaced, where a pass is only one of many
 
 
 @dataclass
@@ -33,9 +36,9 @@ class Caught:
 
     reading: Reading
     patches: list[Tensor] = field(default_factory=list)  # (P, F)
-    maxima: list[Tensor] = field(default_factory=list)  # (F,)
+    maxima: list[Tensor] = field(default_factory=list)  # (F,), before 'relu'
     instances: list[Tensor] = field(default_factory=list)  # (P,), -1 where unknown
-    places: list[Tensor] = field(default_factory=list)  # (P, positions)
+    places: list[list[Tensor]] = field(default_factory=list)  # (P,) for each axis of positions
     spatial: tuple[int, ...] = ()
     calls: int = 0
 
@@ -56,33 +59,41 @@ class Caught:
         self.calls += 1
         per_row = max(seen.per_row, 1)
         units = seen.rows // per_row
-        row, place = self._spots(seen, per_row, batch.numbers(units, values.device))
+        row, place = self._spots(seen, per_row, units, batch)
         index: list[Any] = [slice(None)] * values.dim()
         index[seen.row] = row
         for axis, where in zip(seen.places, place[len(place) - len(seen.places) :], strict=True):
             index[axis] = where
-        self.patches.append(values[tuple(index)].to(torch.promote_types(values.dtype, torch.float32)))
-        known = seen.per_row > 0
-        self.instances.append(row // per_row + batch.first if known else torch.full_like(row, -1))
-        self.places.append(torch.stack(place, dim=1) if place else row.new_zeros(len(row), 0))
+        patches = values[tuple(index)]
+        self.patches.append(patches if patches.dtype in _EXACT else patches.float())
+        if seen.per_row == 0:
+            self.instances.append(torch.full_like(row, -1))
+        else:
+            self.instances.append((row if per_row == 1 else row // per_row) + batch.first)
+        self.places.append(place)
 
     def _maximum(self, values: Tensor, seen: layout.Activations) -> Tensor:
         if self.reading.rectifier == "abs":
             return layout.largest(values.abs(), seen.unit)
-        # Largest of the rectified values: padding, which is 0, does not change it.
-        return layout.largest(values, seen.unit).clamp_min(0)
+        return layout.largest(values, seen.unit)
 
-    def _spots(self, seen: layout.Activations, per_row: int, numbers: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def _spots(self, seen: layout.Activations, per_row: int, units: int, batch: Batch) -> tuple[Tensor, list[Tensor]]:
         """Rows and positions to read, each of shape (P,)."""
         total = per_row
         for size in seen.place_shape:
             total *= size
+        plain = per_row == 1 and seen.lengths is None
+        stride = -(-units // batch.limit) if batch.limit and plain else 1
+        if total == 1 and seen.lengths is None:  # one patch a row: nothing to choose
+            unit = torch.arange(0, units, stride, device=seen.values.device)
+            return unit, [torch.zeros_like(unit) for _ in seen.spatial]
+        numbers = batch.numbers(-(-units // stride), seen.values.device)
         lengths = total if seen.lengths is None else seen.lengths.to(numbers.device) * per_row
         flat, counts = positions.choose(numbers, lengths)
-        unit = torch.arange(len(flat), device=flat.device)[:, None].expand_as(flat)
+        unit = torch.arange(0, units, stride, device=flat.device)[:, None].expand_as(flat)
         flat, unit = (flat.flatten(), unit.flatten()) if counts is None else (flat[counts], unit[counts])
         shape = seen.spatial
-        place = list(torch.unravel_index(flat, shape)) if len(shape) > 1 else [flat] if shape else []
+        place = _unravel(flat, shape) if len(shape) > 1 else [flat] if shape else []
         if per_row > 1:
             return unit * per_row + place[0], place
         return unit, place
@@ -132,6 +143,16 @@ class Capture:
                 self.failure = error
 
         return hook
+
+
+def _unravel(flat: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
+    """Indices along each axis; torch's own takes several times as long."""
+    indices = []
+    for size in reversed(shape[1:]):
+        rest = flat // size
+        indices.append(flat - rest * size)
+        flat = rest
+    return [flat, *reversed(indices)]
 
 
 def _no_numbers(_rows: int, _device: torch.device) -> Tensor:

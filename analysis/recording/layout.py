@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +125,7 @@ def largest(read_values: Tensor, unit: int) -> Tensor:
     top = read_values.amax(axes[1:]) if len(axes) > 1 and unit != axes[-1] + 1 else None
     top = top.amax(0) if top is not None else read_values.amax(axes)
     # On a GPU, asking would wait for it; there the careful way costs one more pass.
-    if top.device.type == "cpu" and bool(top.isfinite().all()):
+    if top.device.type == "cpu" and math.isfinite(top.sum().item()):
         return top
     floor = torch.finfo(read_values.dtype).min
     finite = read_values.isfinite()

@@ -94,9 +94,9 @@ class Observer:
 def _sample(seen: Caught, passes: int, labels: Tensor | None, ids: Tensor | None) -> Sample:
     patches = _joined(seen.patches)
     instances = _joined(seen.instances)
-    maximum = torch.stack(seen.maxima)
-    highest = maximum.nan_to_num(nan=-1.0, posinf=torch.inf).amax(dim=0)
-    highest = torch.where(highest < 0, torch.nan, highest).cpu()
+    highest = torch.stack(seen.maxima).cpu()
+    highest = highest.nan_to_num(nan=-torch.inf).amax(dim=0)
+    highest = torch.where(highest == -torch.inf, torch.nan, highest.clamp_min(0))
     if labels is None or len(labels) == 0:
         of_patches = instances.new_full(instances.shape, -1)
     else:
@@ -104,7 +104,13 @@ def _sample(seen: Caught, passes: int, labels: Tensor | None, ids: Tensor | None
     if ids is not None:
         instances = ids[instances.clamp_min(0)].masked_fill(instances < 0, -1) if len(ids) else instances.fill_(-1)
     calls = max(1, -(-seen.calls // max(passes, 1)))
-    return Sample(patches, highest, of_patches, instances, _joined(seen.places), calls)
+    return Sample(patches, highest, of_patches, instances, _places(seen), calls)
+
+
+def _places(seen: Caught) -> Tensor:
+    axes = [torch.cat(parts) for parts in zip(*seen.places, strict=True)]
+    count = sum(len(part) for part in seen.patches)
+    return (torch.stack(axes, dim=1) if axes else torch.zeros(count, 0, dtype=torch.int64)).cpu()
 
 
 def _joined(parts: list[Tensor]) -> Tensor:

@@ -60,7 +60,7 @@ class Thresholds:
     stable_distance: float = _threshold(0.1, "Unchanged if the histogram moved at most", "share", 0.0, 1.0)
     stable_records: int = _threshold(2, "Stable after", "records in a row", 1, 50)
     minimum_patches: int = _threshold(16, "Judge records of at least", "patches", 1, 100_000)
-    # Of the units of a small CNN that were silent for 3 records, 9 in 10 woke later; for 8 records, half.
+    # In the digits demo 79 of 88 silences of 3 records ended later, and 5 of 10 of 8 records.
     dead_records: int = _threshold(8, "Dead after", "records in a row", 1, 100)
     many_dead_share: float = _threshold(0.25, "Many dead filters from", "share", 0.01, 1.0)
     steady_records: int = _threshold(2, "Always on, duplicate or silent in", "records in a row", 1, 100)

@@ -38,7 +38,7 @@ def test_planted_filters_are_found(make: Any, writer: Any, images: Any, labels: 
     assert found.active_share[5] == found.frequency[5] == 1
     assert found.neighbours[1, 0] == 6
     assert found.similarity[1, 0] == 1
-    assert found.similarity[2].max() == 0
+    assert found.similarity[2].max() < 1e-6
     assert np.isnan(found.tally_perplexity[2])
     assert found.patches == 12 * 8
     assert found.histogram.sum() + found.silent + found.nonfinite == found.patches
