@@ -77,6 +77,9 @@
         if (!Array.isArray(value) && (value === spec || value === "")) value = null;
         if (JSON.stringify(now) === JSON.stringify(value)) continue;
         changes[name] = value;
+        /* A checkpoint is a moment: the step slider goes there. */
+        const saved = name === "checkpoint" && value && value.match(/^step-0*(\d+)/);
+        if (saved) changes.step = saved[1];
       }
       if (Object.keys(changes).length) go(changes);
     },

@@ -83,7 +83,19 @@
     else if (target.dataset.picture) picture(target.dataset.picture);
   });
 
+  /* An open (i) or menu closes by a click elsewhere, by Escape, and after an action. */
+  function closeDisclosures(except) {
+    for (const open of document.querySelectorAll("details.disclosure[open]")) {
+      if (open !== except) open.open = false;
+    }
+  }
+  document.addEventListener("click", (event) => {
+    const inside = event.target.closest("details.disclosure");
+    closeDisclosures(event.target.closest(".menu-link") ? null : inside);
+  });
+
   function clearLast() {
+    if (document.querySelector("details.disclosure[open]")) return closeDisclosures(null);
     const maximised = document.querySelector(".panel.maximised");
     if (maximised) return maximise(maximised.id);
     const query = window.cutaway.params();

@@ -56,6 +56,19 @@
       const same = before && before.step === step;
       return [same ? NO() : { step: step }, text];
     },
+    /* The step shown below is marked in the curves, where x is the step. */
+    mark(frame, figure, found) {
+      const gd = plot("curves");
+      if (!gd || !gd.layout || !window.Plotly) return;
+      const steps = (found && found.steps) || [];
+      const step = frame && frame.step !== null ? frame.step : steps[steps.length - 1];
+      const usable = steps.length && (window.cutaway.params().get("axis") || "step") === "step" && gd.data.length;
+      const line = { color: "#8a94a3", width: 1 };
+      const shapes = usable
+        ? [{ type: "line", xref: "x", x0: step, x1: step, yref: "paper", y0: 0, y1: 1, line: line }]
+        : [];
+      window.Plotly.relayout(gd, { shapes: shapes });
+    },
     play(clicks, ticks, disabled, value, max) {
       const button = document.getElementById("play");
       const starting = window.dash_clientside.callback_context.triggered_id === "play";
@@ -90,10 +103,36 @@
       if (id === "stability") changes.step = point.x;
       window.cutaway.navigate(changes);
     },
-    pickFilter(click, layer) {
+    pickFilter(click, figure, layer) {
       const point = click && click.points && click.points[0];
-      if (!point || point.customdata === undefined || point.customdata < 0) return;
-      window.cutaway.navigate({ layer: layer, filter: point.customdata });
+      if (!point) return;
+      const filter = figure.data[0].customdata[point.y][point.x];
+      if (filter >= 0) window.cutaway.navigate({ layer: layer, filter: filter });
     },
   };
+
+  /* One cursor: a hover in the curves shows in the stability panel, and the other way round, where both count steps. */
+  let leading = null;
+  function follow(from, to) {
+    const gd = plot(from);
+    if (!gd || !gd.on || gd.dataset.cursor) return;
+    gd.dataset.cursor = "1";
+    gd.on("plotly_hover", (event) => {
+      const other = plot(to);
+      if (leading && leading !== from) return;
+      if (!other || !other.data || !other.data.length || !event.xvals) return;
+      if ((window.cutaway.params().get("axis") || "step") !== "step") return;
+      leading = from;
+      window.Plotly.Fx.hover(other, [{ xval: event.xvals[0] }], ["xy"]);
+    });
+    gd.on("plotly_unhover", () => {
+      const other = plot(to);
+      if (leading === from && other) window.Plotly.Fx.unhover(other);
+      leading = null;
+    });
+  }
+  window.setInterval(() => {
+    follow("curves", "stability");
+    follow("stability", "curves");
+  }, 1000);
 })();

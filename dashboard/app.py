@@ -11,6 +11,14 @@ from dashboard.settings import Settings
 from dashboard.views.registry import VIEWS
 from dashboard.views.runs.callbacks import submit_demo
 
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+{%metas%}<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{%title%}</title>{%favicon%}{%css%}
+</head>
+<body>{%app_entry%}<footer>{%config%}{%scripts%}{%renderer%}</footer></body>
+</html>"""
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
@@ -26,6 +34,7 @@ def create_app(settings: Settings) -> dash.Dash:
         assets_folder=str(ASSETS),
         url_base_pathname=settings.path_prefix,
         serve_locally=True,
+        index_string=PAGE,
         compress=True,
         # The table of runs and the buttons of demos and jobs come with callbacks.
         suppress_callback_exceptions=True,

@@ -45,6 +45,8 @@ def layout() -> dmc.MantineProvider:
             "fontFamily": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
             "defaultRadius": "sm",
             "primaryColor": "blue",
+            # A shade on which white text reaches WCAG AA.
+            "primaryShade": {"light": 8, "dark": 8},
             "respectReducedMotion": True,
         },
         defaultColorScheme="auto",
@@ -73,7 +75,7 @@ def _top_bar() -> list[Any]:
             [icon("logo"), html.Span("Cutaway")],
             href="?",
             className="brand",
-            **attributes({"data-nav": '{"view": null}'}),
+            **attributes({"data-nav": '{"view": null}', "aria-label": "Cutaway: all runs"}),
         ),
         html.Div(
             [
@@ -113,7 +115,7 @@ def _top_bar() -> list[Any]:
                 html.Button(
                     [icon("link"), html.Span("Copy link")],
                     className="bar-button",
-                    **attributes({"data-copy-link": "1"}),
+                    **attributes({"data-copy-link": "1", "aria-label": "Copy link"}),
                 ),
                 html.Button(
                     icon("theme"),

@@ -11,6 +11,7 @@ from dash import ALL, ClientsideFunction, Input, Output, State, ctx, html, no_up
 
 from analysis.errors import CutawayError
 from analysis.jobs.queue import Job
+from analysis.training.findings import noun
 from dashboard import gate, services
 from dashboard.selection import GROUPS, Selection
 from dashboard.widgets.attributes import attributes
@@ -220,12 +221,19 @@ def offer_parts(
     saved = [{"value": item.name, "label": f"step {item.step:,}"} for item in run.checkpoints()] if run else []
     chips = []
     if selection.filter is not None:
+        word = (
+            next((noun(m, 1, capital=True) for m in run.layers() if m.name == selection.layer), "Filter")
+            if run
+            else "Filter"
+        )
         chips.append(
             html.Button(
-                [f"Filter {selection.filter} ", html.Span("×", **attributes({"aria-hidden": "true"}))],
+                [f"{word} {selection.filter} ", html.Span("×", **attributes({"aria-hidden": "true"}))],
                 className="chip-button",
                 type="button",
-                **attributes({"data-nav": '{"filter": null}', "aria-label": f"Remove filter {selection.filter}"}),
+                **attributes(
+                    {"data-nav": '{"filter": null}', "aria-label": f"Remove {word.lower()} {selection.filter}"}
+                ),
             )
         )
     return (no_update if layers == before else layers), saved, chips

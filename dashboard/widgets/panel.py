@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import dash_mantine_components as dmc
 from dash import dcc, html
 
 from dashboard import theme
 from dashboard.widgets.attributes import attributes
 from dashboard.widgets.icons import icon
+from dashboard.widgets.states import empty_figure
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def panel(
                 className="panel-heading",
             ),
             html.Div(list(controls), className="panel-controls"),
-            html.Div([_about(name, title, about), _menu(name, title, exports, picture)], className="panel-actions"),
+            html.Div([_about(title, about), _menu(name, title, exports, picture)], className="panel-actions"),
         ],
         className="panel-head",
     )
@@ -62,10 +62,7 @@ def graph(name: str, height: int, label: str) -> html.Div:
     return html.Div(
         dcc.Graph(
             id=name,
-            figure={
-                "data": [],
-                "layout": {"template": "none", "xaxis": {"visible": False}, "yaxis": {"visible": False}},
-            },
+            figure=empty_figure("Reading the run …"),
             config=theme.config(name),
             responsive=True,
             style={"height": "100%"},
@@ -73,60 +70,33 @@ def graph(name: str, height: int, label: str) -> html.Div:
         id=f"{name}-box",
         className="graph",
         style={"height": f"{height}px"},
-        role="img",
+        role="figure",
         **attributes({"aria-label": label}),
     )
 
 
-def _about(name: str, title: str, about: About) -> dmc.Popover:
+def _about(title: str, about: About) -> html.Details:
     rows = [("What it shows", about.what), ("How it is computed", about.how), ("Formula", about.formula)]
     body: list[Any] = [html.H3(title)]
     for heading, text in rows:
         body += [html.H4(heading), html.P(text, className="formula" if heading == "Formula" else "")]
     body.append(html.P(about.source, className="source"))
-    return dmc.Popover(
-        [
-            dmc.PopoverTarget(
-                dmc.ActionIcon(
-                    icon("info"), variant="subtle", color="gray", **attributes({"aria-label": f"About {title}"})
-                )
-            ),
-            dmc.PopoverDropdown(html.Div(body, className="about")),
-        ],
-        width=360,
-        position="bottom-end",
-        withArrow=True,
-        shadow="md",
-        trapFocus=True,
-        id=f"{name}-about",
-    )
+    return _dropdown("info", f"About {title}", html.Div(body, className="about"), "dropdown-wide")
 
 
-def _menu(name: str, title: str, exports: Sequence[tuple[str, str]], picture: bool) -> dmc.Menu:
+def _menu(name: str, title: str, exports: Sequence[tuple[str, str]], picture: bool) -> html.Details:
     items: list[Any] = [
         html.A(label, id=anchor, href="#", className="menu-link", download="") for label, anchor in exports
     ]
-    if picture:
-        items.append(
-            html.Button("Picture (PNG)", className="menu-link", **attributes({"data-picture": name, "type": "button"}))
-        )
-    items.append(
-        html.Button("Copy link", className="menu-link", **attributes({"data-copy-link": "1", "type": "button"}))
-    )
-    items.append(
-        html.Button(
-            "Maximise", className="menu-link", **attributes({"data-maximise": f"{name}-panel", "type": "button"})
-        )
-    )
-    return dmc.Popover(
-        [
-            dmc.PopoverTarget(
-                dmc.ActionIcon(
-                    icon("more"), variant="subtle", color="gray", **attributes({"aria-label": f"Menu of {title}"})
-                )
-            ),
-            dmc.PopoverDropdown(html.Div(items, className="menu-list")),
-        ],
-        position="bottom-end",
-        shadow="md",
+    actions = [("Picture (PNG)", {"data-picture": name})] if picture else []
+    actions += [("Copy link", {"data-copy-link": "1"}), ("Maximise", {"data-maximise": f"{name}-panel"})]
+    items += [html.Button(text, className="menu-link", type="button", **attributes(what)) for text, what in actions]
+    return _dropdown("more", f"Menu of {title}", html.Div(items, className="menu-list"), "")
+
+
+def _dropdown(sign: str, label: str, content: Any, class_name: str) -> html.Details:
+    """The browser's own disclosure: keyboard, focus and names need no script. assets/page.js closes it from outside."""
+    summary = html.Summary(icon(sign), className="bar-button", title=label, **attributes({"aria-label": label}))
+    return html.Details(
+        [summary, html.Div(content, className=f"dropdown {class_name}".strip())], className="disclosure"
     )

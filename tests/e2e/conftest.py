@@ -154,7 +154,7 @@ def settled(page: Page) -> None:
     page.wait_for_selector("#curves .main-svg")
     until(page, "document.querySelector('#curves-subtitle').textContent.includes('records')")
     until(page, "document.querySelector('#perplexity-subtitle').textContent.includes('layers')", timeout=SLOW)
-    until(page, "document.querySelector('#heatmap-subtitle').textContent.includes('filters')")
+    until(page, "document.querySelector('#heatmap-subtitle').textContent.includes('patches')")
     page.wait_for_selector("table.layers")
     page.wait_for_selector("#inspector-body h2", state="attached")
     until(page, "document.querySelector('#stability .main-svg') !== null")

@@ -50,7 +50,7 @@ def test_the_demo_from_the_first_page_to_the_comparison(tmp_path: Path, browser:
             assert accuracy > 0.9
             # A second start has nothing left to compute.
             page.goto(server.url + "?view=runs")
-            page.get_by_role("button", name="Open or complete").click()
+            page.get_by_role("button", name="Complete").click()
             page.locator("#jobs-open").click()
             expect(page.locator(".job-state.done")).to_have_count(2, timeout=60_000)
     finally:

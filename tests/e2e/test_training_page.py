@@ -129,11 +129,12 @@ def test_a_click_in_a_figure_moves_every_panel(server: Server, browser: Browser,
     with visit(browser, watch, server.url) as page:
         settled(page)
         page.locator("#perplexity .annotation", has_text="fc").first.click()
-        expect(page.locator("#heatmap-subtitle")).to_contain_text("fc · 3 filters")
+        expect(page.locator("#heatmap-subtitle")).to_contain_text("fc · 3 units")
+        page.locator("#heatmap").scroll_into_view_if_needed()
         box = page.locator("#heatmap .nsewdrag").bounding_box()
         assert box
-        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        expect(page.locator("#inspector-body h2").first).to_contain_text("Filter")
+        page.mouse.click(box["x"] + box["width"] / 4, box["y"] + box["height"] / 4)
+        expect(page.locator("#inspector-body h2").first).to_have_text("Unit 0 of fc")
         assert "filter=" in page.url
 
 
@@ -182,7 +183,7 @@ def test_every_control_has_focus_to_be_seen_and_a_name(server: Server, browser: 
         settled(page)
         names = page.evaluate(
             "[...document.querySelectorAll('button, a[href], input, [role=slider]')].filter((e) => e.offsetParent"
-            " && !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.innerText || e.title"
+            " && !(e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.textContent || e.title"
             " || (e.labels && e.labels.length))).map((e) => e.outerHTML.slice(0, 160))"
         )
         assert names == []
@@ -208,7 +209,7 @@ def test_names_are_text_never_markup(tmp_path: Path, browser: Browser, watch: Wa
             page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
             settled(page)
             expect(page.locator("#inspector-body h2").first).to_contain_text("<img src=x onerror=alert(1)>$\\href")
-            assert "<img src=x onerror=alert(1)>$\\href" in page.locator("#curves .legend").first.inner_text()
+            assert "<img src=x onerror=alert(1)>$\\href" in page.locator("#curves .legend").first.text_content()
             assert page.locator("#main img[src=x], #curves a").count() == 0
             assert dialogs == []
     finally:

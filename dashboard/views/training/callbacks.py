@@ -48,6 +48,7 @@ def _register_controls(app: dash.Dash) -> None:
     app.clientside_callback(
         ClientsideFunction("training", "pickFilter"),
         Input("heatmap", "clickData"),
+        State("heatmap", "figure"),
         State("heatmap-layer", "data"),
         prevent_initial_call=True,
     )

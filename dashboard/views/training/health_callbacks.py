@@ -35,6 +35,12 @@ def register(app: dash.Dash) -> None:
         State("url", "data"),
     )(draw_health)
     app.callback(
+        Output("training-notice", "children"),
+        Input("sel-runs", "data"),
+        Input("pulse-runs", "data"),
+        State("url", "data"),
+    )(offer_comparison)
+    app.callback(
         Output("inspector-body", "children"),
         Input("sel-runs", "data"),
         Input("sel-layer", "data"),
@@ -64,6 +70,35 @@ def draw_health(_runs: Any, _layer: Any, _limit: Any, _steps: Any, _pulse: Any, 
         return parts, " · ".join(counts)
     except CutawayError as error:
         return failure(error, "The health of this run"), ""
+
+
+def offer_comparison(_runs: Any, _pulse: Any, search: str | None) -> Any:
+    """A demo records runs that are meant to be compared: say so, one click away."""
+    selection = Selection.parse(search)
+    if len(selection.runs) != 1:
+        return None
+    infos = {info.id: info for info in services.current().index.list()}
+    shown = infos.get(selection.runs[0])
+    demo = shown.config.get("demo") if shown else None
+    others = [i for i in infos.values() if demo and i.config.get("demo") == demo and i.id != selection.runs[0]]
+    others = [info for info in others if info.status in ("running", "finished")]
+    if not shown or not others:
+        return None
+    other = others[-1]
+    first, second = sorted((shown, other), key=lambda info: info.created)
+    place = json.dumps({"runs": f"{first.id},{second.id}"})
+    return html.P(
+        [
+            f"The same demo also trained {other.name} ({other.status}). ",
+            html.Button(
+                f"Compare {first.name} with {second.name}",
+                type="button",
+                className="link",
+                **attributes({"data-nav": place}),
+            ),
+        ],
+        className="banner-line",
+    )
 
 
 def _count(findings: list[Finding]) -> str:

@@ -11,7 +11,7 @@ from dash import dcc, html
 from analysis.errors import CutawayError
 from analysis.records import LayerMeta, LayerRecord
 from analysis.store.reader import Run
-from analysis.training.findings import Finding
+from analysis.training.findings import Finding, noun
 from dashboard import services, theme
 from dashboard.selection import Selection
 from dashboard.views.training import data
@@ -141,7 +141,7 @@ def _filter_card(
     ]
     return html.Div(
         [
-            html.H2(["Filter ", html.Span(f"{index} of {meta.name}")]),
+            html.H2([f"{noun(meta, 1, capital=True)} ", html.Span(f"{index} of {meta.name}")]),
             html.P(f"Step {record.step:,}", className="subtitle"),
             dcc.Graph(
                 figure=history_figure(records, index), config={"displayModeBar": False}, style={"height": "150px"}
@@ -149,7 +149,7 @@ def _filter_card(
             facts(rows),
             html.H3("Labels it answers to"),
             _labels(run, record, index),
-            html.H3("Most similar filters"),
+            html.H3(f"Most similar {noun(meta, 2)}"),
             _neighbours(meta, record, index),
             html.H3("Findings"),
             *_details(own, "No rule found anything unusual."),
@@ -183,7 +183,7 @@ def history_figure(records: list[LayerRecord], index: int) -> dict[str, Any]:
             xaxis=theme.axis("step", fixedrange=True),
             yaxis=theme.axis("", fixedrange=True, rangemode="tozero", nticks=4),
             yaxis2=theme.axis(
-                "", overlaying="y", side="right", range=[0, 102], fixedrange=True, nticks=4, showgrid=False
+                "", overlaying="y", side="right", range=[0, 102], fixedrange=True, tickvals=[0, 50, 100], showgrid=False
             ),
             showlegend=True,
             legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},
@@ -196,7 +196,7 @@ def history_figure(records: list[LayerRecord], index: int) -> dict[str, Any]:
 def _labels(run: Run, record: LayerRecord, index: int) -> Any:
     total = float(record.tally_total[index]) if len(record.tally_total) else 0.0
     if not np.isfinite(total) or total <= 0:
-        return html.P("No labels were given to the recorder, or the filter was never active.", className="quiet")
+        return html.P("No labels were given to the recorder, or it was never active.", className="quiet")
     probe = run.probe()
     names = (probe[1].get("class_names") or []) if probe else []
     bars = []
@@ -231,7 +231,7 @@ def _neighbours(meta: LayerMeta, record: LayerRecord, index: int) -> Any:
         items.append(
             html.Li(
                 html.Button(
-                    f"filter {int(other)}: phi {float(phi):.3f}",
+                    f"{noun(meta, 1)} {int(other)}: phi {float(phi):.3f}",
                     type="button",
                     className="link",
                     **attributes({"data-nav": place}),
@@ -239,5 +239,7 @@ def _neighbours(meta: LayerMeta, record: LayerRecord, index: int) -> Any:
             )
         )
     return (
-        html.Ul(items, className="plain") if items else html.P("No other filter was active with it.", className="quiet")
+        html.Ul(items, className="plain")
+        if items
+        else html.P(f"No other {noun(meta, 1)} was active with it.", className="quiet")
     )

@@ -10,6 +10,7 @@ import numpy as np
 from dash import ClientsideFunction, Input, Output, State, no_update
 
 from analysis.errors import CutawayError, NotFound
+from analysis.training.findings import noun
 from analysis.training.heatmap import heatmap_values
 from dashboard import services
 from dashboard.selection import Selection
@@ -51,6 +52,12 @@ def register(app: dash.Dash) -> None:
         Input("ctl-frame", "value"),
         Input("frame-steps", "data"),
         State("frame", "data"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("training", "mark"),
+        Input("frame", "data"),
+        Input("curves", "figure"),
+        Input("frame-steps", "data"),
     )
     app.clientside_callback(
         ClientsideFunction("training", "play"),
@@ -207,6 +214,7 @@ def draw_heatmap(
     tops = [_largest(heatmap_values(item, selection.mode)) for item in records]
     figure = heatmap_figure(
         record,
+        word=noun(meta, 1),
         mode=selection.mode,
         sort=selection.sort,
         chosen=selection.filter,
@@ -214,7 +222,9 @@ def draw_heatmap(
         top=max(tops),
     )
     never = int(np.isnan(np.asarray(heatmap_values(record, selection.mode), float)).sum())
-    text = f"{meta.name} · {meta.filters:,} filters · {record.patches:,} patches · step {record.step:,}"
+    text = (
+        f"{meta.name} · {meta.filters:,} {noun(meta, meta.filters)} · {record.patches:,} patches · step {record.step:,}"
+    )
     if never:
         text += f" · {never:,} never active (empty cells)"
     if selection.layer is None:

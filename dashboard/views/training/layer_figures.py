@@ -292,9 +292,19 @@ def _row_title(name: str, top: float, chosen: bool) -> dict[str, Any]:
 
 
 def heatmap_figure(
-    record: LayerRecord, *, mode: str, sort: str, chosen: int | None, scheme: str, top: float | None
+    record: LayerRecord,
+    *,
+    word: str = "filter",
+    mode: str,
+    sort: str,
+    chosen: int | None,
+    scheme: str,
+    top: float | None,
 ) -> dict[str, Any]:
-    """One cell per filter, filled row by row in the chosen order. top: upper end of the scale, shared over steps."""
+    """One cell per filter, filled row by row in the chosen order.
+
+    word: what a cell is called. top: upper end of the scale, the same at every step.
+    """
     values = np.asarray(heatmap_values(record, mode), float)
     places = np.asarray(order(values, sort), int)
     rows, columns = grid(len(values), 1.6)
@@ -321,7 +331,7 @@ def heatmap_figure(
             "tickfont": {"size": 11},
         },
         "hoverongaps": False,
-        "hovertemplate": f"filter %{{customdata}}: %{{z:.4g}}{unit}<extra></extra>",
+        "hovertemplate": f"{word} %{{customdata}}: %{{z:.4g}}{unit}<extra></extra>",
     }
     extra: dict[str, Any] = {
         "xaxis": {"visible": False, "fixedrange": True, "constrain": "domain"},

@@ -232,6 +232,7 @@ def _stability() -> html.Section:
                         size="xs",
                         w=80,
                         debounce=500,
+                        hideControls=True,
                         **attributes({"aria-label": "Total-variation distance under which a layer counts as settled"}),
                     ),
                 ],
