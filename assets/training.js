@@ -113,17 +113,51 @@
 
   /* One cursor: a hover in the curves shows in the stability panel, and the other way round, where both count steps. */
   let leading = null;
+
+  /* Values under the cursor, below the figure: they hide no curve and do not jump. */
+  function readout(event) {
+    const line = document.getElementById("curves-readout");
+    if (!line || !event.points.length) return;
+    const axis = window.cutaway.params().get("axis") || "step";
+    const runs = new Map();
+    for (const point of [...event.points].sort((a, b) => a.curveNumber - b.curveNumber)) {
+      const meta = point.data.meta;
+      if (!meta) continue;
+      const value = point.data.text ? point.data.text[point.pointNumber] : Number(point.y.toPrecision(4));
+      const row = runs.get(meta.run) || { colour: point.data.line && point.data.line.color, groups: new Map() };
+      const words = row.groups.get(meta.group) || [];
+      words.push((meta.role ? meta.role + " " : "") + value);
+      row.groups.set(meta.group, words);
+      runs.set(meta.run, row);
+    }
+    const rows = [...runs].map(([name, row]) => {
+      const item = document.createElement("span");
+      const mark = document.createElement("i");
+      const label = document.createElement("b");
+      mark.style.background = row.colour || "currentColor";
+      label.textContent = name;
+      const text = [...row.groups].map(([group, words]) => group + ": " + words.sort().join(", ")).join(" · ");
+      item.append(mark, label, "  " + text);
+      return item;
+    });
+    const first = document.createElement("span");
+    first.textContent = (axis === "wall" ? "minute" : axis) + " " + Number(event.points[0].x.toPrecision(7)).toLocaleString("en");
+    line.replaceChildren(first, ...rows);
+  }
+
   function follow(from, to) {
     const gd = plot(from);
     if (!gd || !gd.on || gd.dataset.cursor) return;
     gd.dataset.cursor = "1";
     gd.on("plotly_hover", (event) => {
+      if (from === "curves") readout(event);
       const other = plot(to);
       if (leading && leading !== from) return;
       if (!other || !other.data || !other.data.length || !event.xvals) return;
       if ((window.cutaway.params().get("axis") || "step") !== "step") return;
       leading = from;
-      window.Plotly.Fx.hover(other, [{ xval: event.xvals[0] }], ["xy"]);
+      const rows = Object.keys(other._fullLayout._plots).filter((name) => !/y5\d$/.test(name));
+      window.Plotly.Fx.hover(other, { xval: event.xvals[0] }, rows);
     });
     gd.on("plotly_unhover", () => {
       const other = plot(to);

@@ -50,6 +50,7 @@ def register(app: dash.Dash) -> None:
         Input("pulse-selected", "data"),
         Input("sel-layer", "data"),
         Input("sel-filter", "data"),
+        Input("sel-curves", "data"),
         State("ctl-layer", "data"),
         State("url", "data"),
     )(offer_parts)
@@ -209,7 +210,7 @@ def offer_runs(listing: Any) -> tuple[Any, Any]:
 
 
 def offer_parts(
-    _selected_runs: Any, _layer: Any, _filter: Any, before: Any, search: str | None
+    _selected_runs: Any, _layer: Any, _filter: Any, _curves: Any, before: Any, search: str | None
 ) -> tuple[Any, Any, list[Any]]:
     """Layers and checkpoints of run A, and the chips of what is selected beyond the pickers."""
     selection = Selection.parse(search)
@@ -234,6 +235,16 @@ def offer_parts(
                 **attributes(
                     {"data-nav": '{"filter": null}', "aria-label": f"Remove {word.lower()} {selection.filter}"}
                 ),
+            )
+        )
+    if selection.range is not None:
+        low, high = selection.range
+        chips.append(
+            html.Button(
+                [f"{selection.axis} {low:,.5g} to {high:,.5g} ", html.Span("×", **attributes({"aria-hidden": "true"}))],
+                className="chip-button",
+                type="button",
+                **attributes({"data-nav": '{"range": null}', "aria-label": "Remove the zoom"}),
             )
         )
     return (no_update if layers == before else layers), saved, chips

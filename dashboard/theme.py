@@ -81,8 +81,8 @@ def config(name: str) -> Any:
     return {
         "displaylogo": False,
         "responsive": True,
-        "displayModeBar": "hover",
-        "modeBarButtonsToRemove": ["sendChartToCloud", "lasso2d", "select2d", "autoScale2d"],
+        # Its buttons would cover the legend: the panel's menu saves the picture, a double click ends a zoom.
+        "displayModeBar": False,
         "toImageButtonOptions": {"format": "png", "filename": f"cutaway-{name}", "scale": 2},
         "doubleClick": "reset",
     }

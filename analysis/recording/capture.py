@@ -6,7 +6,6 @@ Reading inside the hook makes in-place operations behind the layer harmless.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from analysis.recording import layout, positions
 from analysis.recording.trace import Reading
 
-_EXACT = (torch.float32, torch.float64)
+EXACT = (torch.float32, torch.float64)
 
 
 @dataclass
@@ -65,7 +64,7 @@ class Caught:
         for axis, where in zip(seen.places, place[len(place) - len(seen.places) :], strict=True):
             index[axis] = where
         patches = values[tuple(index)]
-        self.patches.append(patches if patches.dtype in _EXACT else patches.float())
+        self.patches.append(patches if patches.dtype in EXACT else patches.float())
         if seen.per_row == 0:
             self.instances.append(torch.full_like(row, -1))
         else:
@@ -93,30 +92,21 @@ class Caught:
         unit = torch.arange(0, units, stride, device=flat.device)[:, None].expand_as(flat)
         flat, unit = (flat.flatten(), unit.flatten()) if counts is None else (flat[counts], unit[counts])
         shape = seen.spatial
-        place = _unravel(flat, shape) if len(shape) > 1 else [flat] if shape else []
+        place = unravel(flat, shape) if len(shape) > 1 else [flat] if shape else []
         if per_row > 1:
             return unit * per_row + place[0], place
         return unit, place
 
 
 class Capture:
-    """Hooks on the modules that are read. ``batch`` must be set before each pass; no hook raises when ``quiet``.
+    """Hooks on the modules that are read. ``batch`` must be set before each pass.
 
     Args:
-        readings: layers and where they are read. quiet: keep an error in ``failure`` instead of raising it, as in a
-            training pass, which must go on. timer: context around each reading.
+        readings: layers and where they are read.
     """
 
-    def __init__(
-        self,
-        readings: list[Reading],
-        quiet: bool = False,
-        timer: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> None:
-        self._timer = timer
+    def __init__(self, readings: list[Reading]) -> None:
         self._readings = readings
-        self._quiet = quiet
-        self.failure: Exception | None = None
         self.batch = Batch(None, _no_numbers)
         self.caught: dict[str, Caught] = {}
         self._handles: list[Any] = []
@@ -134,18 +124,13 @@ class Capture:
 
     def _hook(self, reading: Reading) -> Callable[..., None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            try:
-                with self._timer(), torch.no_grad():
-                    self.caught.setdefault(reading.name, Caught(reading)).take(output, self.batch)
-            except Exception as error:
-                if not self._quiet:
-                    raise
-                self.failure = error
+            with torch.no_grad():
+                self.caught.setdefault(reading.name, Caught(reading)).take(output, self.batch)
 
         return hook
 
 
-def _unravel(flat: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
+def unravel(flat: Tensor, shape: tuple[int, ...]) -> list[Tensor]:
     """Indices along each axis; torch's own takes several times as long."""
     indices = []
     for size in reversed(shape[1:]):

@@ -16,6 +16,7 @@ from dashboard import shell_callbacks
 from dashboard.app import create_app
 from dashboard.settings import Settings
 from dashboard.views.registry import VIEWS
+from dashboard.views.training import curve_callbacks, health_callbacks, inspector, layer_callbacks
 from dashboard.views.training.about import ABOUT
 
 from .conftest import STEPS, write_run
@@ -147,3 +148,55 @@ def test_the_web_process_imports_no_torch() -> None:
     code = "import sys, dashboard.app; print([m for m in ('torch', 'captum', 'umap', 'pandas') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_looking_at_a_run_never_changes_it(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs" / "x", "Watched", steps=60, close=False)
+
+    def state() -> dict[str, tuple[int, int, bytes]]:
+        files = [path for path in sorted((tmp_path / "runs").rglob("*")) if path.is_file()]
+        return {str(p): (p.stat().st_size, p.stat().st_mtime_ns, p.read_bytes()) for p in files}
+
+    before = state()
+    app = create_app(Settings(roots=(tmp_path / "runs",), workspace=tmp_path / "ws"))
+    with app.server.test_request_context("/"):
+        run_id = app.server.extensions["cutaway"].index.list()[0].id
+        search = f"?runs={run_id}&layer=conv1&filter=1&smooth=0.9"
+        curve_callbacks.draw_curves(None, None, None, search)
+        layer_callbacks.draw_perplexity(None, None, None, None, None, None, False, search)
+        layer_callbacks.draw_stability(None, None, None, None, None, search)
+        layer_callbacks.draw_heatmap(None, None, None, None, None, None, "light", search)
+        health_callbacks.draw_health(None, None, None, None, None, search)
+        inspector.draw_inspector(None, None, None, None, None, None, search)
+    app.server.test_client().get(f"/export/scalars.csv?runs={run_id}&tag=epoch").get_data()
+    assert state() == before
+
+
+def test_a_run_of_a_later_version_says_which_is_needed(tmp_path: Path) -> None:
+    writer = write_run(tmp_path / "runs" / "x", "Later", steps=20)
+    place = tmp_path / "runs" / "x" / "run.json"
+    place.write_text(
+        place.read_text()
+        .replace('"schema_version": 1', '"schema_version": 99')
+        .replace('"schema_version":1', '"schema_version":99')
+    )
+    app = create_app(Settings(roots=(tmp_path / "runs",), workspace=tmp_path / "ws"))
+    with app.server.test_request_context("/"):
+        found = app.server.extensions["cutaway"].index.list()
+        assert found[0].status == "unreadable"
+        figure = curve_callbacks.draw_curves(None, None, None, f"?runs={found[0].id or writer.run_id}")[0]
+    assert "99" in figure["layout"]["annotations"][0]["text"]
+
+
+def test_damage_is_told_with_its_place_and_the_rest_is_shown(tmp_path: Path) -> None:
+    writer = write_run(tmp_path / "runs" / "x", "Damaged", steps=60)
+    file = sorted((tmp_path / "runs").rglob("scalars/*.tfrecord"))[0]
+    content = bytearray(file.read_bytes())
+    content[40 * 30 + 15] ^= 1  # record 30 of the first tag
+    file.write_bytes(content)
+    app = create_app(Settings(roots=(tmp_path / "runs",), workspace=tmp_path / "ws"))
+    with app.server.test_request_context("/"):
+        _, _, _, note, _ = curve_callbacks.draw_curves(None, None, None, f"?runs={writer.run_id}")
+        body, _ = health_callbacks.draw_health(None, None, None, None, None, f"?runs={writer.run_id}")
+    assert "record 30" in note
+    assert "record 30" in text_of(body)

@@ -14,7 +14,7 @@ ABOUT: dict[str, About] = {
         how="Up to 2,000 points per line are drawn, chosen so that the lowest and the highest value of every stretch "
         "survive; zooming fetches that stretch in full. Smoothing is a running average over all records of the run, "
         "drawn over the faint raw line; the export holds every record.",
-        formula="s(t) = (w s(t-1) + (1 - w) y(t)) / (1 - w^t), w = smoothing weight",
+        formula="m(t) = w m(t-1) + (1 - w) y(t), m(0) = 0; s(t) = m(t) / (1 - w^t); w = smoothing weight",
         source="Debiased exponential moving average, as in Kingma and Ba, Adam, ICLR 2015, section 3.",
     ),
     "health": About(

@@ -121,13 +121,14 @@ def _lines(item: Series, row: int, smooth: float) -> list[tuple[dict[str, Any], 
         "marker": {"size": 5, "symbol": "circle" if item.run_index == 0 else "diamond-open", "color": colour},
         "line": style,
         "opacity": 0.22 if averaged else (1 if held_out else 0.8),
-        "hovertemplate": f"{label(item)}: %{{y:.5g}}<extra></extra>",
+        # The values under the cursor stand in a line below the figure (assets/training.js), not on top of the curves.
+        "hoverinfo": "none",
+        "meta": {"run": item.run_name, "group": item.group, "role": ROLE_NAMES[item.role] or item.tag},
         "showlegend": not averaged and row == 0,
     }
     if averaged:
         raw["line"] = style | {"width": 1, "dash": "solid"}
         raw["hoverinfo"] = "skip"
-        raw.pop("hovertemplate")
     lines = [(raw, TraceKey(item.run_id, item.tag, False))]
     if averaged:
         line: dict[str, Any] = common | {
@@ -136,7 +137,8 @@ def _lines(item: Series, row: int, smooth: float) -> list[tuple[dict[str, Any], 
             "name": label(item),
             "mode": "lines",
             "line": style,
-            "hovertemplate": f"{label(item)}: %{{y:.5g}} (smoothed)<extra></extra>",
+            "hoverinfo": "none",
+            "meta": raw["meta"],
             "showlegend": row == 0,
         }
         lines.append((line, TraceKey(item.run_id, item.tag, True)))
@@ -154,7 +156,8 @@ def _nonfinite(item: Series, row: int) -> dict[str, Any]:
         "xaxis": "x",
         "yaxis": _y(row + 50),
         "marker": {"symbol": "x", "size": 8, "color": theme.PROBLEM},
-        "hovertemplate": f"{label(item)}: %{{text}}<extra></extra>",
+        "hoverinfo": "none",
+        "meta": {"run": item.run_name, "group": item.group, "role": ROLE_NAMES[item.role] or item.tag},
         "name": f"{label(item)} (not finite)",
         "showlegend": False,
     }

@@ -19,7 +19,7 @@ from dashboard.widgets.attributes import attributes
 from dashboard.widgets.findings import finding_list
 from dashboard.widgets.states import empty, failure
 
-COLUMNS = (("dead", "dead"), ("degenerate", "always on"), ("stale", "stale"), ("duplicates", "near-duplicate"))
+COLUMNS = (("dead", "dead"), ("degenerate", "always on"), ("stale", "stale"), ("duplicates", "duplicate"))
 
 
 def register(app: dash.Dash) -> None:

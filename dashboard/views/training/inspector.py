@@ -183,7 +183,7 @@ def history_figure(records: list[LayerRecord], index: int) -> dict[str, Any]:
             xaxis=theme.axis("step", fixedrange=True),
             yaxis=theme.axis("", fixedrange=True, rangemode="tozero", nticks=4),
             yaxis2=theme.axis(
-                "", overlaying="y", side="right", range=[0, 102], fixedrange=True, tickvals=[0, 50, 100], showgrid=False
+                "", overlaying="y", side="right", range=[0, 102], fixedrange=True, tickvals=[50, 100], showgrid=False
             ),
             showlegend=True,
             legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},

@@ -259,7 +259,7 @@ def _distance_line(name: str, item: Stability, index: int, y: str) -> dict[str, 
         "yaxis": y,
         "marker": {"size": 4},
         "line": {"color": theme.RUN_COLOURS[index], "width": 1.5, "dash": theme.RUN_DASHES[index]},
-        "hovertemplate": f"{run}{_clip(name)}: %{{y:.3f}}<extra></extra>",
+        "hovertemplate": f"{run}%{{y:.3f}}<extra></extra>",
         "showlegend": False,
     }
 

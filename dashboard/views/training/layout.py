@@ -104,7 +104,11 @@ def _curves() -> html.Section:
     return panel(
         "curves",
         "Training curves",
-        [graph("curves", 430, "Training curves: metric against step, one row per metric"), html.Div(id="curves-note")],
+        [
+            graph("curves", 430, "Training curves: metric against step, one row per metric"),
+            html.Div("Point at the curves for values.", id="curves-readout", className="readout"),
+            html.Div(id="curves-note", className="quiet"),
+        ],
         about=ABOUT["curves"],
         controls=controls,
         exports=[("All points (CSV)", "curves-csv")],
