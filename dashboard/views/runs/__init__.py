@@ -1,0 +1,1 @@
+"""The Runs view: what there is to look at, and the demos when there is nothing yet."""
