@@ -106,9 +106,11 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, [contenteditable], [role=dialog], [role=listbox]");
+    const typing = event.target.closest("input, textarea, [contenteditable], [role=dialog], [role=listbox], [role=slider], [role=radiogroup]");
     if (typing || event.metaKey || event.ctrlKey || event.altKey) return;
     if (event.key === "Escape") clearLast();
+    else if (event.key === "ArrowLeft") window.cutaway.step(-1, event);
+    else if (event.key === "ArrowRight") window.cutaway.step(1, event);
     else if (event.key === "t") document.getElementById("theme-button").click();
     else if (event.key === "i") inspector();
     else if (event.key === "?") document.getElementById("help-open").click();

@@ -111,6 +111,25 @@
     },
   };
 
+  /* Arrow keys go through the filters of a layer while one is selected, else through the recorded steps. */
+  window.cutaway.step = (by, event) => {
+    const query = window.cutaway.params();
+    if (document.getElementById("view-training").hidden) return;
+    event.preventDefault();
+    if (query.get("filter") !== null) {
+      const cells = plot("heatmap").data[0].customdata.flat();
+      const last = Math.max(...cells);
+      const next = Math.min(last, Math.max(0, Number(query.get("filter")) + by));
+      window.cutaway.navigate({ filter: next });
+      return;
+    }
+    const slider = document.querySelector("#ctl-frame [role=slider]");
+    const next = Number(slider.getAttribute("aria-valuenow")) + by;
+    if (next >= 0 && next <= Number(slider.getAttribute("aria-valuemax"))) {
+      window.dash_clientside.set_props("ctl-frame", { value: next });
+    }
+  };
+
   /* One cursor: a hover in the curves shows in the stability panel, and the other way round, where both count steps. */
   let leading = null;
 

@@ -9,7 +9,6 @@ import dash
 from dashboard import exports, gate, services, shell, shell_callbacks
 from dashboard.settings import Settings
 from dashboard.views.registry import VIEWS
-from dashboard.views.runs.callbacks import submit_demo
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -48,5 +47,5 @@ def create_app(settings: Settings) -> dash.Dash:
         view.register(app)
     gate.install(app, settings)
     if settings.demo is not None:
-        submit_demo(found, settings.demo, "server")
+        services.submit_demo(found, settings.demo, "server")
     return app

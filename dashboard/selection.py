@@ -64,12 +64,13 @@ class Selection:
     problems: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
-    def parse(cls, search: str | None) -> Selection:
-        """Read a URL's query, with or without its leading '?'."""
+    def parse(cls, search: object) -> Selection:
+        """Read a URL's query, with or without its leading '?'; what is no text says nothing (a browser sent it)."""
+        search = search if isinstance(search, str) else ""
         values: dict[str, Any] = {}
         problems: list[str] = []
         try:
-            pairs = parse_qsl((search or "").lstrip("?"), keep_blank_values=False, max_num_fields=200)
+            pairs = parse_qsl(search.lstrip("?"), keep_blank_values=False, max_num_fields=200)
         except ValueError:
             return cls(problems=("the link has too many parameters",))
         for name, text in pairs:

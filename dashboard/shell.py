@@ -7,6 +7,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
+from dashboard import jobs_panel
 from dashboard.selection import GROUPS
 from dashboard.views.registry import VIEWS
 from dashboard.widgets.attributes import attributes
@@ -15,7 +16,7 @@ from dashboard.widgets.icons import icon
 TICK_MS = 2000
 SHORTCUTS = (
     ("/", "search layers"),
-    ("← →", "previous or next step, when the step slider has the focus"),
+    ("← →", "previous or next filter while one is selected, else previous or next recorded step"),
     ("Escape", "clear the last chip (filter, then layer, then run B)"),
     ("t", "next theme"),
     ("i", "show or hide the inspector"),
@@ -37,7 +38,7 @@ def layout() -> dmc.MantineProvider:
                 tabIndex=-1,
             ),
             html.Aside(_inspector(), id="inspector", className="inspector", **attributes({"aria-label": "Inspector"})),
-            _jobs_drawer(),
+            jobs_panel.drawer(),
             _help(),
         ],
         id="mantine",
@@ -70,75 +71,44 @@ def _stores() -> list[Any]:
 
 
 def _top_bar() -> list[Any]:
+    home = attributes({"data-nav": '{"view": null}', "aria-label": "Cutaway: all runs"})
     return [
-        html.A(
-            [icon("logo"), html.Span("Cutaway")],
-            href="?",
-            className="brand",
-            **attributes({"data-nav": '{"view": null}', "aria-label": "Cutaway: all runs"}),
-        ),
-        html.Div(
-            [
-                _chip(
-                    [html.Span(className="run-mark run-0"), "Run A"],
-                    dmc.Select(id="ctl-runa", data=[], searchable=True, placeholder="choose a run", size="xs"),
-                ),
-                _chip(
-                    [html.Span(className="run-mark run-1"), "Run B"],
-                    dmc.Select(
-                        id="ctl-runb", data=[], searchable=True, clearable=True, placeholder="compare with", size="xs"
-                    ),
-                ),
-                _chip(
-                    "Layer",
-                    dmc.Select(id="ctl-layer", data=[], searchable=True, clearable=True, placeholder="all", size="xs"),
-                ),
-                _chip(
-                    "Checkpoint",
-                    dmc.Select(id="ctl-checkpoint", data=[], clearable=True, placeholder="none", size="xs"),
-                ),
-                html.Div(id="chips", className="chips"),
-            ],
-            className="pickers",
-            role="group",
-            **attributes({"aria-label": "Selection"}),
-        ),
-        html.Div(
-            [
-                html.Span(
-                    [html.Span(className="dot"), html.Span("connected", id="connection-text")],
-                    id="connection",
-                    className="connection",
-                    role="status",
-                ),
-                html.Button([icon("jobs"), html.Span("Jobs", id="jobs-label")], id="jobs-open", className="bar-button"),
-                html.Button(
-                    [icon("link"), html.Span("Copy link")],
-                    className="bar-button",
-                    **attributes({"data-copy-link": "1", "aria-label": "Copy link"}),
-                ),
-                html.Button(
-                    icon("theme"),
-                    id="theme-button",
-                    className="bar-button",
-                    **attributes({"aria-label": "Theme", "title": "Theme"}),
-                ),
-                html.Button(
-                    icon("panel"),
-                    id="inspector-button",
-                    className="bar-button",
-                    **attributes({"aria-label": "Show or hide the inspector", "title": "Inspector (i)"}),
-                ),
-                html.Button(
-                    icon("help"),
-                    id="help-open",
-                    className="bar-button",
-                    **attributes({"aria-label": "Help", "title": "Help (?)"}),
-                ),
-            ],
-            className="bar-tools",
-        ),
+        html.A([icon("logo"), html.Span("Cutaway")], href="?", className="brand", **home),
+        html.Div(_pickers(), className="pickers", role="group", **attributes({"aria-label": "Selection"})),
+        html.Div(_tools(), className="bar-tools"),
     ]
+
+
+def _pickers() -> list[Any]:
+    common: dict[str, Any] = {"data": [], "size": "xs"}
+    run_a = dmc.Select(id="ctl-runa", searchable=True, placeholder="choose a run", **common)
+    run_b = dmc.Select(id="ctl-runb", searchable=True, clearable=True, placeholder="compare with", **common)
+    layer = dmc.Select(id="ctl-layer", searchable=True, clearable=True, placeholder="all", **common)
+    checkpoint = dmc.Select(id="ctl-checkpoint", clearable=True, placeholder="none", **common)
+    return [
+        _chip([html.Span(className="run-mark run-0"), "Run A"], run_a),
+        _chip([html.Span(className="run-mark run-1"), "Run B"], run_b),
+        _chip("Layer", layer),
+        _chip("Checkpoint", checkpoint),
+        html.Div(id="chips", className="chips"),
+    ]
+
+
+def _tools() -> list[Any]:
+    state = [html.Span(className="dot"), html.Span("connected", id="connection-text")]
+    copy = attributes({"data-copy-link": "1", "aria-label": "Copy link"})
+    return [
+        html.Span(state, id="connection", className="connection", role="status"),
+        html.Button([icon("jobs"), html.Span("Jobs", id="jobs-label")], id="jobs-open", className="bar-button"),
+        html.Button([icon("link"), html.Span("Copy link")], className="bar-button", **copy),
+        _tool("theme-button", "theme", "Theme", "Theme"),
+        _tool("inspector-button", "panel", "Show or hide the inspector", "Inspector (i)"),
+        _tool("help-open", "help", "Help", "Help (?)"),
+    ]
+
+
+def _tool(name: str, sign: str, label: str, title: str) -> html.Button:
+    return html.Button(icon(sign), id=name, className="bar-button", **attributes({"aria-label": label, "title": title}))
 
 
 def _chip(label: Any, picker: Any) -> html.Label:
@@ -173,18 +143,6 @@ def _view_box(view: Any) -> html.Div:
 
 def _inspector() -> list[Any]:
     return [html.Div(id="inspector-body", className="inspector-body")]
-
-
-def _jobs_drawer() -> dmc.Drawer:
-    return dmc.Drawer(
-        html.Div(id="jobs-body"),
-        id="jobs-drawer",
-        title="Jobs",
-        position="right",
-        size="380px",
-        keepMounted=True,
-        closeButtonProps={"aria-label": "Close jobs"},
-    )
 
 
 def _help() -> dmc.Modal:

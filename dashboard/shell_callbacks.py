@@ -6,16 +6,13 @@ import time
 from typing import Any
 
 import dash
-import dash_mantine_components as dmc
-from dash import ALL, ClientsideFunction, Input, Output, State, ctx, html, no_update
+from dash import ClientsideFunction, Input, Output, State, ctx, html, no_update
 
 from analysis.errors import CutawayError
-from analysis.jobs.queue import Job
 from analysis.training.findings import noun
-from dashboard import gate, services
+from dashboard import jobs_panel, services
 from dashboard.selection import GROUPS, Selection
 from dashboard.widgets.attributes import attributes
-from dashboard.widgets.states import empty
 
 PICKERS = ("runa", "runb", "layer", "checkpoint")
 # Listing a thousand runs costs more than asking one: the list is renewed every few ticks.
@@ -54,14 +51,7 @@ def register(app: dash.Dash) -> None:
         State("ctl-layer", "data"),
         State("url", "data"),
     )(offer_parts)
-    app.callback(Output("jobs-body", "children"), Output("jobs-label", "children"), Input("pulse-jobs", "data"))(
-        draw_jobs
-    )
-    app.callback(
-        Output("pulse-jobs", "data", allow_duplicate=True),
-        Input({"type": "job-cancel", "id": ALL}, "n_clicks"),
-        prevent_initial_call=True,
-    )(cancel_job)
+    jobs_panel.register(app)
 
 
 def _register_selection(app: dash.Dash) -> None:
@@ -135,7 +125,7 @@ def pulse(
         listing = _listing(found)
         listing = no_update if listing == runs_before else listing
     selected, missing = _selected(found, selection)
-    jobs = [_job_state(job) for job in found.jobs.list(limit=30)]
+    jobs = [jobs_panel.job_state(job) for job in found.jobs.list(limit=30)]
     return (
         listing,
         no_update if selected == selected_before else selected,
@@ -248,83 +238,3 @@ def offer_parts(
             )
         )
     return (no_update if layers == before else layers), saved, chips
-
-
-def _job_state(job: Job) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "name": job.name,
-        "state": job.state,
-        "mine": job.owner in ("server", gate.visitor()),
-        "position": job.position,
-        "progress": job.progress,
-        "error": job.error,
-    }
-
-
-def draw_jobs(jobs: list[dict[str, Any]] | None) -> tuple[Any, str]:
-    """The drawer's content, and the button's text."""
-    if not jobs:
-        return empty("Jobs", "Nothing is running or waiting.", "Start a demo from the Runs view."), "Jobs"
-    active = [job for job in jobs if job["state"] in ("queued", "running")]
-    label = "Jobs"
-    if active:
-        share = _share(active[0]["progress"])
-        label = f"Jobs: {len(active)}" + (f", {share:.0f} %" if share is not None else "")
-    return [_job_card(job) for job in jobs], label
-
-
-def _share(progress: dict[str, Any] | None) -> float | None:
-    if not progress or not progress.get("total"):
-        return None
-    return min(100.0, 100.0 * float(progress.get("done") or 0) / float(progress["total"]))
-
-
-def _job_card(job: dict[str, Any]) -> html.Div:
-    state, progress, error = job["state"], job["progress"] or {}, job["error"]
-    parts: list[Any] = [
-        html.Div([html.Strong(job["name"]), html.Span(state, className=f"job-state {state}")], className="job-head")
-    ]
-    share = _share(progress)
-    if state == "running" and share is not None:
-        parts.append(dmc.Progress(value=share, size="sm", **attributes({"aria-label": f"Progress of {job['name']}"})))
-    if state == "queued":
-        parts.append(html.P(f"Number {job['position']} in the queue", className="quiet"))
-    if progress and state in ("running", "cancelled", "failed"):
-        parts.append(html.P(_progress_text(progress), className="quiet"))
-    if error:
-        parts.append(html.P(f"{error.get('message', '')} {error.get('remedy', '')}".strip(), className="damage"))
-        if error.get("tail"):
-            parts.append(
-                html.Details([html.Summary("Last lines of its log"), html.Pre(error["tail"], className="code")])
-            )
-    if state in ("queued", "running") and job["mine"]:
-        button = html.Button(
-            "Cancel", id={"type": "job-cancel", "id": job["id"]}, className="bar-button", type="button", n_clicks=0
-        )
-        parts.append(button)
-    return html.Div(parts, className="job")
-
-
-def _progress_text(progress: dict[str, Any]) -> str:
-    words = [str(progress.get("message") or "")]
-    if progress.get("total"):
-        words.append(f"{progress.get('done', 0):,} of {progress['total']:,} {progress.get('unit') or ''}".strip())
-    if progress.get("rate"):
-        words.append(f"{progress['rate']:.3g} {progress.get('unit') or ''}/s".replace(" /s", "/s"))
-    if progress.get("eta_s") is not None:
-        words.append(f"about {max(1, round(progress['eta_s'])):,} s left")
-    return " · ".join(word for word in words if word)
-
-
-def cancel_job(clicks: list[int | None]) -> Any:
-    """Cancel the job whose button was pressed, if it is this visitor's."""
-    pressed = ctx.triggered_id
-    if not pressed or not any(clicks):
-        return no_update
-    found = services.current()
-    try:
-        found.jobs.cancel(str(pressed["id"]), gate.visitor())
-    except CutawayError:
-        return no_update  # it is not there any more, or not this visitor's: the next poll shows what is
-    return [_job_state(job) for job in found.jobs.list(limit=30)]

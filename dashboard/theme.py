@@ -44,6 +44,11 @@ def plain(text: str, most: int = 120) -> str:
     return text
 
 
+def clip(name: str, most: int = 26) -> str:
+    """A long dotted name keeps its end, which is what tells layers apart."""
+    return plain(name if len(name) <= most else "…" + name[-(most - 1) :])
+
+
 def layout(**extra: Any) -> dict[str, Any]:
     """The layout that every figure starts from."""
     base: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Turns a table of metrics into a run: one row a step, a column 'step', and optionally 'time' (seconds since the epoch).
+"""Turns a table of metrics into a run: a row per step, a column 'step', and one 'time' (epoch seconds) if there is.
 
 From the root of the repository:
 

@@ -1,11 +1,11 @@
 """Records a model from its own training batches, without any pass of its own.
 
-A light hook on the model switches the hooks of the layers on for the passes that are due, and off again behind them.
+Hooks are on the model and its layers only around the passes that are due; at other times training runs as without them.
 """
 
 from __future__ import annotations
 
-import weakref
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +14,11 @@ from torch import Tensor, nn
 
 from analysis.recording import positions
 from analysis.recording.budget import Budget
-from analysis.recording.capture import Batch, Capture
+from analysis.recording.capture import Batch
 from analysis.recording.labels import plain_labels
 from analysis.recording.observer import Observer
 from analysis.recording.options import Options
+from analysis.recording.pass_hooks import After, Before, LayerHooks
 from analysis.recording.sink import Writer
 from analysis.recording.trace import Reading, Trace, default_reading
 
@@ -38,7 +39,7 @@ class BatchWatch:
         self._options, self._writer, self._budget = options, writer, budget
         self._observer: Observer | None = None
         self._trace: Trace | None = None
-        self._capture: Capture | None = None
+        self._hooks: LayerHooks | None = None
         self._generators: dict[torch.device, torch.Generator] = {}
         self._failure: Exception | None = None
         # Many pooled passes are read thinly: a record needs no more patches than a probe gives.
@@ -52,8 +53,13 @@ class BatchWatch:
         self._passes, self._expected = 0, 1
         self.armed = False
         self.waiting = False  # a pass was read since the last log
-        self._ending: Any = None
-        self._handle = model.register_forward_pre_hook(_Arm(self), with_kwargs=True)
+        self.resting = False  # no hook is on the model
+        self._handles: list[Any] = []
+        self._listen()
+
+    def _listen(self) -> None:
+        self.resting = False
+        self._handles.append(self._model.register_forward_pre_hook(Before(self), with_kwargs=True))
 
     def arm(self, due: bool) -> None:
         """Called by log: whether to read a pass before the next log."""
@@ -61,6 +67,24 @@ class BatchWatch:
         self.armed, self.waiting, self._open = due, False, False
         if self._failure is not None:
             raise self._failure
+        if self.resting:
+            self._listen()
+        if due and self._hooks is not None:
+            if len(self._handles) == 1:
+                self._end_with_after()
+            self._hooks.attach()
+
+    def rest(self) -> None:
+        """Called by log: no pass will be due before the next log but one; until ``arm`` training runs without hooks."""
+        if self._hooks is not None:
+            self._hooks.detach()
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self.resting = True
+
+    def _end_with_after(self) -> None:
+        self._handles.append(self._model.register_forward_hook(After(self), always_call=True))
 
     @property
     def passes(self) -> int:
@@ -81,31 +105,45 @@ class BatchWatch:
         """Behind the hook on the model: a pass begins."""
         if self._failure is not None or not self._model.training or not torch.is_grad_enabled():
             return
+        start = self._budget.clock()
         self._passes += 1
         self._open = False
         try:
             self._count = _instances(args, kwargs)
             if self._observer is None:
                 self._begin_trace()
-            elif self.armed and not self.waiting and self._passes >= self._expected:
-                self._begin_reading()
+            elif self.armed and not self.waiting and self._passes >= self._expected and self._hooks is not None:
+                self._hooks.batch = Batch(self._count or None, self._numbers, self._read, self._limit)
         except Exception as error:
             self._failure = error
+        self._budget.seconds += self._budget.clock() - start
+
+    def after(self, output: Any) -> None:
+        """Behind the hook on the model: a pass ended."""
+        if self._trace is not None:
+            self._end_trace(output)
+        elif self._hooks is not None and self._hooks.batch is not None:
+            start = self._budget.clock()
+            self._hooks.batch = None
+            self._failure = self._hooks.failure
+            self._read += self._count
+            self._labels.append(_unknown(self._count))
+            self._ids.append(self._labels[-1])
+            self._pooled += 1
+            self.waiting = self._open = True
+            self._budget.seconds += self._budget.clock() - start
 
     def _begin_trace(self) -> None:
         self._stop_trace()
         self._trace = Trace(self._layers, self._model, self._count or None)
         self._trace.__enter__()
-        self._end_with(self._end_trace)
+        if len(self._handles) == 1:
+            self._end_with_after()
 
-    def _end_with(self, hook: Any) -> None:
-        self._ending = self._model.register_forward_hook(hook, always_call=True)
-
-    def _end_trace(self, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        self._ending.remove()
-        trace, complete = self._trace, output is not None
+    def _end_trace(self, output: Any) -> None:
+        trace = self._trace
         self._stop_trace()
-        if trace is None or not complete:  # the pass failed
+        if trace is None or output is None:  # the pass failed
             return
         try:
             readings: list[Reading] = trace.readings(output)
@@ -113,7 +151,7 @@ class BatchWatch:
             readings = [default_reading(name, layer) for name, layer in self._layers.items()]
         try:
             self._observer = Observer(readings, self._options, self._writer, frugal=True)
-            self._capture = Capture(readings, quiet=True, timer=self._budget.timed)
+            self._hooks = LayerHooks(readings, self._budget)
         except Exception as error:
             self._failure = error
 
@@ -121,25 +159,6 @@ class BatchWatch:
         if self._trace is not None:
             self._trace.__exit__(None, None, None)
             self._trace = None
-
-    def _begin_reading(self) -> None:
-        assert self._capture is not None
-        self._capture.detach()
-        with self._budget.timed():
-            self._capture.batch = Batch(self._count or None, self._numbers, self._read, self._limit)
-            self._capture.attach()
-            self._end_with(self._end_reading)
-
-    def _end_reading(self, _module: nn.Module, _inputs: Any, _output: Any) -> None:
-        assert self._capture is not None
-        self._ending.remove()
-        self._capture.detach()
-        self._failure = self._capture.failure
-        self._read += self._count
-        self._labels.append(torch.full((self._count,), -1))
-        self._ids.append(torch.full((self._count,), -1))
-        self._pooled += 1
-        self.waiting = self._open = True
 
     def _numbers(self, units: int, device: torch.device) -> Tensor:
         if device not in self._generators:
@@ -161,11 +180,12 @@ class BatchWatch:
 
     def record(self, step: int, wall: float) -> None:
         """Write a record of what was pooled."""
-        if self._observer is None or self._capture is None or self.empty:
+        if self._observer is None or self._hooks is None or self.empty:
             return
-        caught, passes = self._capture.caught, self._pooled
+        self._hooks.detach()  # when they come back, they are behind hooks that others registered meanwhile
+        caught, passes = self._hooks.collect(), self._pooled
         labels, ids = torch.cat(self._labels), torch.cat(self._ids)
-        self._capture.caught, self._read, self._pooled, self._labels, self._ids = {}, 0, 0, [], []
+        self._read, self._pooled, self._labels, self._ids = 0, 0, [], []
         self._open = False
         self._observer.write(caught, passes, labels, ids, step, wall)
 
@@ -174,29 +194,13 @@ class BatchWatch:
 
     def detach(self) -> None:
         """Leave the model as it was found."""
-        self._handle.remove()
         self._stop_trace()
-        if self._ending is not None:
-            self._ending.remove()
-        if self._capture is not None:
-            self._capture.detach()
+        self.rest()
 
 
-class _Arm:
-    """The hook on the model. Copies of the model, also on disk, get one that does nothing, not a second recorder."""
-
-    def __init__(self, watch: BatchWatch | None) -> None:
-        self._watch = weakref.ref(watch) if watch is not None else None
-
-    def __call__(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if torch.compiler.is_compiling() or self._watch is None:
-            return
-        watch = self._watch()
-        if watch is not None:
-            watch.before(args, kwargs)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_Arm, (None,))
+@functools.lru_cache(maxsize=8)
+def _unknown(count: int) -> Tensor:
+    return torch.full((count,), -1)
 
 
 def _instances(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:

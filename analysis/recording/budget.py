@@ -9,6 +9,25 @@ from contextlib import contextmanager
 _ALWAYS = 2  # records that are made whatever they cost, so that every run shows something
 
 
+class _Timer:
+    """A context that can be entered again and again; a generator would cost several times as much at every step."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._depth = 0
+        self._start = 0.0
+
+    def __enter__(self) -> None:
+        if not self._depth:
+            self._start = self._budget.clock()
+        self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._budget.seconds += self._budget.clock() - self._start
+
+
 class Budget:
     """Times the recorder against the run, and predicts whether another record keeps its share.
 
@@ -19,9 +38,9 @@ class Budget:
 
     def __init__(self, share: float | None, clock: Callable[[], float] = time.perf_counter) -> None:
         self.share_allowed = share
-        self._clock = clock
+        self.clock = clock
         self._began = clock()
-        self._running = False
+        self._timer = _Timer(self)
         self._cost = 0.0
         self.seconds = 0.0
         self.records = 0
@@ -29,31 +48,21 @@ class Budget:
 
     def begin(self) -> None:
         """Start counting anew: setting up is paid once and would otherwise hold back the first records."""
-        self._began = self._clock()
+        self._began = self.clock()
         self.seconds = 0.0
 
-    @contextmanager
-    def timed(self) -> Iterator[None]:
+    def timed(self) -> _Timer:
         """Count the time inside; nested uses count once."""
-        if self._running:
-            yield
-            return
-        self._running = True
-        start = self._clock()
-        try:
-            yield
-        finally:
-            self.seconds += self._clock() - start
-            self._running = False
+        return self._timer
 
     @contextmanager
     def record(self) -> Iterator[None]:
         """Around one record: what it cost predicts the next."""
-        start = self._clock()
+        start = self.clock()
         try:
             yield
         finally:
-            cost = self._clock() - start
+            cost = self.clock() - start
             # The first records pay for warming up; a running mean forgets that, and one slow moment.
             self._cost = cost if self.records < _ALWAYS else 0.5 * (self._cost + cost)
             self.records += 1
@@ -61,7 +70,7 @@ class Budget:
     @property
     def elapsed(self) -> float:
         """Seconds since recording began."""
-        return max(self._clock() - self._began, 0.0)
+        return max(self.clock() - self._began, 0.0)
 
     @property
     def share(self) -> float:

@@ -31,18 +31,16 @@ def responses(patches: Tensor, maximum: Tensor, beta: float) -> Responses:
     if count == 0:
         undefined = patches.new_full((patches.shape[1],), torch.nan)
         return Responses(undefined, undefined.clone(), undefined.clone())
-    strong = patches > beta * maximum.to(patches.dtype)
-    wide = torch.float64
     return Responses(
-        patches.sum(dim=0, dtype=wide) / count,
-        _share(strong),
-        _share(patches > 0),
+        patches.sum(dim=0, dtype=torch.float64) / count,
+        _share_above(patches, beta * maximum.to(patches.dtype)),
+        _share_above(patches, patches.new_zeros(())),
     )
 
 
-def _share(holds: Tensor) -> Tensor:
-    # Floats add up several times faster than truth values, exactly up to 2^24 patches.
-    return holds.to(torch.float32).sum(dim=0) / holds.shape[0]
+def _share_above(patches: Tensor, limit: Tensor) -> Tensor:
+    # Ones and zeros as floats are made and added several times faster than truth values, exactly up to 2^24 patches.
+    return torch.gt(patches, limit, out=torch.empty_like(patches)).sum(dim=0) / patches.shape[0]
 
 
 class Staleness:

@@ -17,6 +17,8 @@ def plain_labels(labels: Any, instances: int | None, what: str = "labels") -> Te
     Raises:
         RecordingError: not integers, not one-dimensional, or not one for each instance.
     """
+    if isinstance(labels, Tensor) and labels.dtype is torch.int64 and labels.shape == (instances,) and labels.is_cpu:
+        return labels.clone()  # the usual case, in a training loop at every step
     try:
         values = torch.as_tensor(labels).detach().cpu()
     except (TypeError, ValueError, RuntimeError):

@@ -67,6 +67,10 @@ class Pacing:
             self._schedule.done(step)
 
     def _log_batches(self, watch: BatchWatch, step: int) -> None:
+        stride = 1 if self._before is None else max(step - self._before, 1)
+        self._before = step
+        if watch.resting and self._schedule.quiet(step, 2 * stride):
+            return
         due = self._schedule.due(step)
         if watch.waiting:
             if self._written is None or not 0 <= step - self._written < self._pool:
@@ -77,11 +81,11 @@ class Pacing:
             self._schedule.done(step)
         elif due and not watch.traced and self._schedule.steps >= 2 * self._schedule.every:
             self._tell("unseen", "warning", "No training pass of the watched model was seen.", step)
-        stride = 1 if self._before is None else max(step - self._before, 1)
-        self._before = step
         coming = self._schedule.coming(step + stride)
         self._refused = coming and not self._budget.fits()
         self._guarded(lambda: watch.arm(coming and not self._refused), step)
+        if watch.traced and self._schedule.quiet(step, 2 * stride):
+            watch.rest()
 
     def _guarded(self, action: Callable[[], None], step: int) -> None:
         """Training goes on whatever fails in here; watching does not."""

@@ -1,4 +1,4 @@
-"""Hooks for reading training passes. Copies of the model, also on disk, get hooks that do nothing, not a second recorder."""
+"""Hooks for reading training passes. Copies of the model, also on disk, get some that do nothing instead."""
 
 from __future__ import annotations
 

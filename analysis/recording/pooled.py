@@ -21,8 +21,8 @@ _AHEAD = 32  # passes whose positions are drawn ahead, at most
 class Plan:
     """How outputs of one shape are read, and what was read of them since the last record.
 
-    Of every ``stride``-th instance the maxima over all positions and a few patches are kept. Where each of a filter's
-    values of an instance is a NaN or infinite, or one of them is, that instance does not count for its maximum.
+    Of each instance read, the maxima over all positions and a few patches are kept. An instance with a NaN or infinity
+    among a filter's values does not count for that filter's maximum.
 
     Args:
         seen: an output, with one row an instance and no padding. rectifier: as in LayerMeta.

@@ -86,7 +86,7 @@ class Recorder:
         *,
         random_state: int = 0,
         batch_size: int = 128,
-        pool: int = 32,
+        pool: int = 128,
     ) -> None:
         """Record what the model's layers respond to (DeepEyes: Pezzotti et al., IEEE VIS 2017).
 
@@ -167,7 +167,8 @@ class Recorder:
         if self._inactive("batch"):
             return
         if self._pacing is not None:
-            self._pacing.describe(labels, instance_ids)
+            with self._budget.timed():
+                self._pacing.describe(labels, instance_ids)
 
     def record(self, step: int) -> None:
         """Record the watched layers now, whatever is due or affordable.

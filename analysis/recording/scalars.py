@@ -17,6 +17,8 @@ def plain_step(step: Any) -> int:
     Raises:
         RecordingError: it is not an integer, or negative.
     """
+    if type(step) is int and 0 <= step < 2**63:
+        return step
     try:
         if isinstance(step, bool):
             raise TypeError
@@ -37,7 +39,7 @@ def plain_metrics(metrics: Any, epoch: Any = None) -> dict[str, float]:
     Raises:
         RecordingError: not a mapping, a tag that is no text, or a value that is not one real number.
     """
-    if not isinstance(metrics, Mapping):
+    if type(metrics) is not dict and not isinstance(metrics, Mapping):
         raise RecordingError(
             f"Metrics are a {type(metrics).__name__}, not a mapping.", 'Pass a dictionary: {"train/loss": loss}.'
         )

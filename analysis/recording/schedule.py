@@ -25,6 +25,13 @@ class Schedule:
         self._seen = step
         return step >= self._next
 
+    def quiet(self, step: int, margin: int) -> bool:
+        """Whether neither ``step`` nor the ``margin`` steps behind it are due, as a quick answer on most steps."""
+        if step < self._seen or step + margin >= self._next or self.first is None:
+            return False
+        self._seen = step
+        return True
+
     def done(self, step: int) -> None:
         """``step`` was recorded or given up: wait for the next multiple."""
         self._next = (step // self.every + 1) * self.every

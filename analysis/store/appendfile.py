@@ -8,7 +8,6 @@ import os
 import time
 import warnings
 from collections import OrderedDict
-from pathlib import Path
 
 RETRY_AFTER = 5.0  # seconds without another attempt after a write failed
 _OPEN_FILES = 128  # descriptors kept; a run may have thousands of tags
@@ -28,17 +27,17 @@ class Appender:
         self.steps: tuple[int, int] | None = None
         self._blocked_until = 0.0
         self._warned = False
-        self._fds: OrderedDict[Path, int] = OrderedDict()
-        self._torn: dict[Path, int] = {}  # files with part of a frame at the end -> size to cut them to
+        self._fds: OrderedDict[str, int] = OrderedDict()
+        self._torn: dict[str, int] = {}  # files with part of a frame at the end -> size to cut them to
 
-    def append(self, path: Path, frame: bytes, step: int) -> bool:
+    def append(self, path: str, frame: bytes, step: int) -> bool:
         """Write ``frame`` at the end of ``path``. False: it was dropped and counted under ``step``."""
-        if self.blocked():
+        if self._blocked_until and self.blocked():
             self.drop(step)
             return False
         try:
             fd = self._descriptor(path)
-            if path in self._torn:
+            if self._torn and path in self._torn:
                 self._cut(path, fd)
             written = os.write(fd, frame)
             if written != len(frame):
@@ -51,7 +50,7 @@ class Appender:
             return False
         return True
 
-    def create(self, path: Path, step: int) -> bool:
+    def create(self, path: str, step: int) -> bool:
         """Create an empty file, so that its absence later means that it was removed."""
         if self.blocked():
             self.drop(step)
@@ -101,7 +100,7 @@ class Appender:
             with contextlib.suppress(OSError):
                 os.close(self._fds.popitem()[1])
 
-    def _descriptor(self, path: Path) -> int:
+    def _descriptor(self, path: str) -> int:
         fd = self._fds.get(path)
         if fd is None:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -112,6 +111,6 @@ class Appender:
             self._fds.move_to_end(path)
         return fd
 
-    def _cut(self, path: Path, fd: int) -> None:
+    def _cut(self, path: str, fd: int) -> None:
         os.ftruncate(fd, self._torn[path])
         del self._torn[path]

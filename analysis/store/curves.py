@@ -94,27 +94,35 @@ def curve(
     low, high = _check(axis, lo, hi, points, smoothing)
     cache = cache or _SHARED
     files = run.scalar_files(tag, lambda number, file: cache.prepare(run.uid, number, file))
-    prepared = _prepare(run, files, axis, low, high, cache)
+    # Other threads refresh the same files: what is drawn and what the cursor says must be the same records.
+    cursor, counts = make_cursor(tag, files), [file.count for _, file in files]
+    prepared = _prepare(run, files, counts, axis, low, high, cache)
     whole = sum(total for *_, total in prepared)
     parts = [
         _part(number, series, known, total, max(points * total // max(whole, 1), 4), LISTED // len(prepared), smoothing)
         for number, series, known, total in prepared
         if total
     ]
-    return _join(parts, axis, make_cursor(tag, files), tuple(file.damage for _, file in files if file.damage))
+    return _join(parts, axis, cursor, tuple(file.damage for _, file in files if file.damage))
 
 
 def _prepare(
-    run: Run, files: list[tuple[int, ScalarFile]], axis: str, low: float, high: float, cache: CurveCache
+    run: Run,
+    files: list[tuple[int, ScalarFile]],
+    counts: list[int],
+    axis: str,
+    low: float,
+    high: float,
+    cache: CurveCache,
 ) -> list[tuple[int, Series, Points | None, int]]:
     """(segment, series restricted to the range, epochs of that segment, records in range) of every file."""
     epochs = _epochs(run, cache) if axis == "epoch" else {}
     prepared: list[tuple[int, Series, Points | None, int]] = []
-    for number, file in files:
+    for (number, file), count in zip(files, counts, strict=True):
         known = epochs.get(number)
         if axis == "epoch" and known is None:
             continue
-        series = series_of(file, cache.pyramid(run.uid, number, file), "wall" if axis == "wall" else "step")
+        series = series_of(file, cache.pyramid(run.uid, number, file), "wall" if axis == "wall" else "step", count)
         bounds = _steps(known, low, high) if known is not None else (low, high)
         prepared.append((number, series, known, series.select("wall" if axis == "wall" else "step", *bounds)))
     return prepared

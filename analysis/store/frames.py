@@ -50,13 +50,16 @@ def encode(payload: bytes) -> bytes:
 
 
 _SCALAR_HEADER = struct.pack("<Q", SCALAR_PAYLOAD) + struct.pack("<I", masked(struct.pack("<Q", SCALAR_PAYLOAD)))
+_SCALAR_PAYLOAD = struct.Struct("<qdd")
+_CRC = struct.Struct("<I")
 _SCALAR_LENGTH_CRC = np.uint32(struct.unpack("<I", _SCALAR_HEADER[8:])[0])
 
 
 def encode_scalar(step: int, wall: float, value: float) -> bytes:
     """The 40 bytes of one scalar record. Raises struct.error or OverflowError if the step exceeds 64 bits."""
-    payload = struct.pack("<qdd", step, wall, value)
-    return b"".join((_SCALAR_HEADER, payload, struct.pack("<I", masked(payload))))
+    payload = _SCALAR_PAYLOAD.pack(step, wall, value)
+    crc = google_crc32c.value(payload)
+    return _SCALAR_HEADER + payload + _CRC.pack((((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF)
 
 
 @cache

@@ -24,6 +24,13 @@ _PATCHES = 1
 _COUNTS = ("patches", "silent", "nonfinite", "calls")
 _ARRAYS = tuple(f.name for f in fields(LayerRecord) if f.name not in ("step", "wall", *_COUNTS))
 _PATCH_ARRAYS = ("patch_instances", "patch_positions")
+_BRIEF = ("histogram", "maximum", "frequency", "stale_steps")
+_MATRICES = ("neighbours", "similarity", "top_labels", "top_tallies")  # shape (F, k); the others of a record (F,)
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1"}
+# Figures are as large as these say: a crafted description must not ask for more than a page can hold.
+_RANGES = {"filters": (0, 2**31), "order": (-(2**31), 2**53), "bins": (1, 100_000), "parameters": (0, 2**53)}
+_EMPTY = np.zeros((0, 0), np.float32)
+_DTYPES |= {"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,27 @@ def encode_record(record: LayerRecord) -> bytes:
     return _HEAD.pack(int(record.step), float(record.wall), flags) + encode_arrays(arrays)
 
 
+def pick_arrays(data: bytes | memoryview, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Copies of some arrays of safetensors bytes, several times faster than all of them.
+
+    Raises ValueError when one is missing, damaged or of a type that no record has.
+    """
+    size = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or size > len(data) - 8:
+        raise ValueError("the header is longer than the record")
+    header = layout.parse_json(bytes(data[8 : 8 + size]))
+    body = memoryview(data)[8 + size :]
+    found = {}
+    for name in names:
+        try:
+            entry = header[name]
+            kind, shape, (start, stop) = _DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
+            found[name] = np.frombuffer(body[start:stop], kind).reshape(shape).copy()
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"the array {name} is missing or damaged") from error
+    return found
+
+
 def parse_entry(payload: bytes, offset: int) -> Entry:
     """The head of a record's payload, which begins behind the frame's header. Raises ValueError if it has none."""
     if len(payload) < _HEAD.size:
@@ -93,8 +121,45 @@ def decode_record(payload: bytes) -> LayerRecord:
     if missing:
         raise ValueError(f"{', '.join(sorted(missing))} missing")
     known = {name: value for name, value in arrays.items() if name in _ARRAYS}
+    _check_shapes(known)
     numbers = dict(zip(_COUNTS, map(int, counts), strict=True))
     return LayerRecord(step=step, wall=wall, **known, **numbers)  # type: ignore[arg-type]
+
+
+def decode_brief(payload: bytes) -> LayerRecord:
+    """What a layer's history is made of: counts, histogram, maximum, frequency and staleness; other arrays are empty.
+
+    Raises ValueError when arrays are missing or malformed.
+    """
+    step, wall, _ = _HEAD.unpack_from(payload)
+    arrays = pick_arrays(memoryview(payload)[_HEAD.size :], (*_BRIEF, "counts"))
+    counts = arrays.pop("counts")
+    if counts.shape != (len(_COUNTS),):
+        raise ValueError("counts are missing")
+    _check_shapes(arrays)
+    numbers = dict(zip(_COUNTS, map(int, counts), strict=True))
+    empty = {name: _EMPTY for name in _ARRAYS if name not in (*_BRIEF, *_PATCH_ARRAYS)}
+    return LayerRecord(step=step, wall=wall, **arrays, **empty, **numbers)  # type: ignore[arg-type]
+
+
+def brief(record: LayerRecord) -> LayerRecord:
+    """``record`` as ``decode_brief`` would give it."""
+    empty: dict[str, Any] = {name: _EMPTY for name in _ARRAYS if name not in _BRIEF}
+    return replace(record, **empty)
+
+
+def _check_shapes(arrays: dict[str, np.ndarray]) -> None:
+    """A record may have been made by somebody else: what indexes it must be able to rely on its shapes."""
+    filters = len(arrays["maximum"]) if arrays["maximum"].ndim == 1 else -1
+    for name, array in arrays.items():
+        if name in _PATCH_ARRAYS:
+            good = array.ndim in (1, 2)
+        elif name == "histogram":
+            good = array.ndim == 1
+        else:
+            good = array.shape[:1] == (filters,) and array.ndim == (2 if name in _MATRICES else 1)
+        if not good:
+            raise ValueError(f"the array {name} has the shape {array.shape}")
 
 
 def with_patches(record: LayerRecord, source: LayerRecord) -> LayerRecord:
@@ -115,8 +180,8 @@ def parse_meta(payload: bytes, _offset: int) -> tuple[int, LayerMeta]:
     value = layout.parse_json(payload)
     known = {f.name: value[f.name] for f in fields(LayerMeta) if f.name in value}
     known["spatial"] = tuple(int(size) for size in known.get("spatial", ()))
-    for name in ("filters", "order", "bins", "parameters"):
-        if name in known and (not isinstance(known[name], int) or not -(2**31) < known[name] < 2**53):
+    for name, (least, most) in _RANGES.items():
+        if name in known and (not isinstance(known[name], int) or not least <= known[name] <= most):
             raise ValueError(f"{name} is not a count")
     for name in ("name", "kind", "type", "rectifier", "read_after"):
         if not isinstance(known.get(name, ""), str):

@@ -36,12 +36,14 @@ class _Growing:
         self.name = name
         self.damage: Damage | None = None
         self.inode: tuple[int, int] | None = None
+        self.generation = 0  # files that took this one's place since it was first read
 
     def _changed(self, status: os.stat_result, verified: int) -> bool:
         """Whether another file took the place of this one, or what was verified is no longer all there."""
         inode = (status.st_dev, status.st_ino)
         other = self.inode is not None and (inode != self.inode or status.st_size < verified)
         self.inode = inode
+        self.generation += other
         return other
 
 

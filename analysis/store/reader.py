@@ -9,7 +9,7 @@ import contextlib
 import re
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from analysis.records import Checkpoint, Damage, LayerMeta, LayerRecord, Note, R
 from analysis.store import describe
 from analysis.store.layers import Entry
 from analysis.store.logfile import ScalarFile
+from analysis.store.places import Place, Stamp, merged, places_of
 from analysis.store.probes import newest_probe, read_probe
 from analysis.store.segment import SegmentReader, checkpoint_files
 
@@ -50,6 +51,7 @@ class Run:
         self._readers: dict[int, SegmentReader] = {}
         self._probe: tuple[tuple[int, ...], Probe | None, Damage | None] | None = None
         self._gone: Damage | None = None
+        self._places: dict[str, tuple[Stamp, list[Place]]] = {}
 
     @property
     def info(self) -> RunInfo:
@@ -109,7 +111,7 @@ class Run:
             return sorted(metas.values(), key=lambda meta: (meta.order, meta.name))
 
     def layer_steps(self, layer: str) -> list[tuple[int, float]]:
-        """(step, wall) of a layer's records by step; of a repeated step the later segment's. Raises NotFound."""
+        """(step, wall) of a layer's records by step. A restart takes over at its first record. Raises NotFound."""
         with self._lock:
             return [(entry.step, entry.wall) for _, _, entry in self._entries(layer)]
 
@@ -141,6 +143,33 @@ class Run:
                 for record in readers[number].layer_records(layer, sorted(positions))
             ]
             return sorted(found, key=lambda record: record.step)
+
+    def layer_places(self) -> dict[str, list[Place]]:
+        """Where the records of every watched layer lie, by step, in network order.
+
+        Cheap, and the same list as before when nothing changed: for caches of what the records hold.
+        """
+        with self._lock:
+            readers = self._segments()
+            metas = {name: meta for reader in readers for name, (_, meta) in reader.metas().items()}
+            names = [meta.name for meta in sorted(metas.values(), key=lambda meta: (meta.order, meta.name))]
+            self._places = {name: places_of(name, readers, self._places.get(name)) for name in names}
+            return {name: places for name, (_, places) in self._places.items()}
+
+    def records_at(self, layer: str, places: Sequence[Place], *, whole: bool) -> dict[Place, LayerRecord]:
+        """A layer's records at some places, without their patches.
+
+        whole: all that was recorded, else what a history is made of: counts, histogram, maximum, frequency, staleness;
+        other arrays are empty. A damaged record, or one whose file was replaced since, is left out.
+        """
+        with self._lock:
+            found: dict[Place, LayerRecord] = {}
+            for reader in self._segments():
+                identity = reader.layer_identity(layer)
+                own = [place for place in places if place[:2] == (reader.number, identity)]
+                records = reader.records_at(layer, [place.position for place in own], whole=whole)
+                found |= {place: records[place.position] for place in own if place.position in records}
+            return found
 
     def probe(self) -> Probe | None:
         """Arrays and info of the latest probe; None if there is none or it is damaged."""
@@ -195,16 +224,11 @@ class Run:
         return [self._readers[number] for number in sorted(self._readers) if self._readers[number].segment()]
 
     def _entries(self, layer: str) -> list[tuple[SegmentReader, int, Entry]]:
-        """Records of a layer by step; of a repeated step the one written last in the latest segment."""
-        best: dict[int, tuple[SegmentReader, int, Entry]] = {}
-        known = False
-        for reader in self._segments():
-            known = known or layer in reader.metas()
-            for position, entry in enumerate(reader.layer_entries(layer)):
-                best[entry.step] = (reader, position, entry)
-        if not known:
+        """Records of a layer by step, as ``merged`` orders them. Raises NotFound."""
+        readers = self._segments()
+        if not any(layer in reader.metas() for reader in readers):
             raise NotFound(f"The run {self._file.name} has no layer {layer[:200]!r}.", "Choose a watched layer.")
-        return [best[step] for step in sorted(best)]
+        return merged([(reader, reader.layer_entries(layer)) for reader in readers])
 
 
 def run_info(path: Path, file: describe.RunFile, run_id: str, stale_after: float, segments: list[Segment]) -> RunInfo:

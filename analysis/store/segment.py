@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,15 @@ from typing import Any
 from analysis.records import Checkpoint, Damage, LayerMeta, LayerRecord, Note, Segment
 from analysis.store import layout
 from analysis.store.describe import read_segment
-from analysis.store.layers import Entry, decode_record, parse_entry, parse_id, parse_meta, with_patches
+from analysis.store.layers import (
+    Entry,
+    decode_brief,
+    decode_record,
+    parse_entry,
+    parse_id,
+    parse_meta,
+    with_patches,
+)
 from analysis.store.logfile import LogFile, ScalarFile
 
 
@@ -96,6 +104,11 @@ class SegmentReader:
         file = self.layer_file(layer)
         return list(file.refresh()) if file else []
 
+    def layer_identity(self, layer: str) -> tuple[int, ...]:
+        """Changes when another file took the place of the layer's file."""
+        file = self.layer_file(layer)
+        return (*(file.inode or ()), file.generation) if file else ()
+
     def layer_file(self, layer: str) -> LogFile[Entry] | None:
         """The file of a layer in this segment, not refreshed."""
         found = self.metas().get(layer)
@@ -114,7 +127,7 @@ class SegmentReader:
             return
         entries = file.items
         source: LayerRecord | None = None
-        source_at = -1
+        source_at = looked_at = -1
         try:
             with layout.opened(file.path) as (fd, _):
                 for position in wanted:
@@ -123,17 +136,40 @@ class SegmentReader:
                     record = self._decode(fd, file, position)
                     if record is None:
                         continue
-                    at = next((i for i in range(position, source_at, -1) if entries[i].patches), source_at)
+                    at = next((i for i in range(position, looked_at, -1) if entries[i].patches), source_at)
+                    looked_at = position
                     if at != source_at:
                         source_at, source = at, record if at == position else self._decode(fd, file, at)
                     yield with_patches(record, source) if source is not None else record
         except OSError:
             file.refresh()  # reports it
 
-    def _decode(self, fd: int, file: LogFile[Entry], position: int) -> LayerRecord | None:
+    def records_at(self, layer: str, wanted: list[int], *, whole: bool) -> dict[int, LayerRecord]:
+        """The records at the positions ``wanted``, without patches carried forward. Damaged ones are left out.
+
+        whole: else as ``decode_brief`` gives them.
+        """
+        file = self.layer_file(layer)
+        found: dict[int, LayerRecord] = {}
+        if file is None or not wanted:
+            return found
+        decode = decode_record if whole else decode_brief
+        try:
+            with layout.opened(file.path) as (fd, _):
+                for position in wanted:
+                    record = self._decode(fd, file, position, decode) if position < len(file.items) else None
+                    if record is not None:
+                        found[position] = record
+        except OSError:
+            file.refresh()  # reports it
+        return found
+
+    def _decode(
+        self, fd: int, file: LogFile[Entry], position: int, decode: Callable[[bytes], LayerRecord] = decode_record
+    ) -> LayerRecord | None:
         entry = file.items[position]
         try:
-            return decode_record(layout.read_exactly(fd, entry.offset, entry.length))
+            return decode(layout.read_exactly(fd, entry.offset, entry.length))
         except Exception as error:
             self._unreadable[file.name, position] = Damage(
                 "corrupt", file.name, position, entry.offset - 12, f"It is not what the format says: {error}."

@@ -192,9 +192,8 @@ class FileSeries:
 Series = FileSeries | ArraySeries
 
 
-def series_of(file: ScalarFile, pyramid: Pyramid, axis: Axis) -> Series:
-    """The fast view of a file where its order allows it, else the one in memory."""
-    count = file.count
+def series_of(file: ScalarFile, pyramid: Pyramid, axis: Axis, count: int) -> Series:
+    """The fast view of a file's first ``count`` records where their order allows it, else the one in memory."""
     tail = file.read(max(pyramid.count - 1, 0), count)
     columns = ("step", "wall") if axis == "wall" else ("step",)
     ordered = pyramid.steps_sorted and (axis == "step" or pyramid.walls_sorted)

@@ -52,8 +52,8 @@ class RunWriter:
         self._directory = started.directory
         self._lock_file = started.lock
         self._files = Appender(str(self.path))
-        self._tags: dict[str, Path] = {}
-        self._layers: dict[str, tuple[int, LayerMeta]] = {}
+        self._tags: dict[str, str] = {}  # tag -> file
+        self._layers: dict[str, tuple[int, LayerMeta, str]] = {}  # number, description, file
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._closed = False
@@ -72,15 +72,15 @@ class RunWriter:
         """
         if self._silent():
             return
-        encoded = {}
+        encoded = []
         for tag, value in metrics.items():
             try:
-                encoded[str(tag)] = frames.encode_scalar(int(step), float(wall), float(value))
+                encoded.append((str(tag), frames.encode_scalar(int(step), float(wall), float(value))))
             except (TypeError, ValueError, OverflowError, struct.error) as error:
                 what = f"{str(tag)[:80]!r} at step {step!r} cannot be recorded: {error}."
                 raise ParameterError(what, "Give a number per tag and a whole step below 2^63.") from error
         with self._lock:
-            for tag, frame in encoded.items():
+            for tag, frame in encoded:
                 path = self._tags.get(tag) or self._declare_tag(tag, int(step))
                 if path is not None:
                     self._files.append(path, frame, int(step))
@@ -91,15 +91,15 @@ class RunWriter:
         if self._silent():
             return
         with self._lock:
-            number, known = self._layers.get(meta.name, (len(self._layers) + 1, None))
+            number, known, path = self._layers.get(meta.name, (len(self._layers) + 1, None, ""))
             if known == meta:
                 return
-            path = self._directory / layout.LAYERS / layout.records_file(number)
-            described = self._directory / layout.LAYERS_FILE
+            path = path or self._file(layout.LAYERS, layout.records_file(number))
+            described = self._file(layout.LAYERS_FILE)
             if not self._files.create(path, self._last_step):
                 return
             if self._files.append(described, frames.encode(layers.encode_meta(number, meta)), self._last_step):
-                self._layers[meta.name] = (number, meta)
+                self._layers[meta.name] = (number, meta, path)
 
     def layer_record(self, name: str, record: LayerRecord) -> None:
         """Append one record of a declared layer. Patch arrays left empty mean: as in the record before.
@@ -115,8 +115,7 @@ class RunWriter:
                     self._files.drop(int(record.step))
                     return
                 raise NotFound(f"The layer {name!r} was not declared.", "Call declare_layer before layer_record.")
-            path = self._directory / layout.LAYERS / layout.records_file(self._layers[name][0])
-            self._files.append(path, frames.encode(payload), int(record.step))
+            self._files.append(self._layers[name][2], frames.encode(payload), int(record.step))
             self._after(int(record.step))
 
     def probe(self, arrays: Mapping[str, np.ndarray], info: Mapping[str, Any]) -> None:
@@ -162,7 +161,7 @@ class RunWriter:
                 self._files.fail(error, int(step))
                 return None
             entry = {"name": final.stem, "step": int(step), "wall": time.time(), "bytes": size}
-            saved = self._directory / layout.SAVED_FILE
+            saved = self._file(layout.SAVED_FILE)
             self._files.append(saved, frames.encode(json.dumps(entry).encode()), int(step))
             self._after(int(step))
             return final
@@ -202,13 +201,16 @@ class RunWriter:
         """Closed, or a copy of the writer in a forked child, whose lock may be held by a thread that is not there."""
         return os.getpid() != self._pid or self._closed
 
-    def _declare_tag(self, tag: str, step: int) -> Path | None:
+    def _file(self, *parts: str) -> str:
+        return os.path.join(self._directory, *parts)  # noqa: PTH118 - a key that is quicker to look up than a Path
+
+    def _declare_tag(self, tag: str, step: int) -> str | None:
         number = len(self._tags) + 1
-        path = self._directory / layout.SCALARS / layout.records_file(number)
+        path = self._file(layout.SCALARS, layout.records_file(number))
         if not self._files.create(path, step):
             return None
         frame = frames.encode(json.dumps({"id": number, "tag": tag}).encode())
-        if not self._files.append(self._directory / layout.TAGS_FILE, frame, step):
+        if not self._files.append(self._file(layout.TAGS_FILE), frame, step):
             return None
         self._tags[tag] = path
         return path
@@ -220,13 +222,14 @@ class RunWriter:
 
     def _note(self, kind: str, message: str, step: int) -> bool:
         note = {"kind": kind, "message": message, "step": step, "wall": time.time()}
-        return self._files.append(self._directory / layout.NOTES_FILE, frames.encode(json.dumps(note).encode()), step)
+        return self._files.append(self._file(layout.NOTES_FILE), frames.encode(json.dumps(note).encode()), step)
 
     def _after(self, step: int) -> None:
         self._last_step = step
-        self.heartbeat()
-        waited = time.monotonic() - self._settled > _SETTLE
-        if self._files.unsettled and waited and not self._files.blocked():
+        now = time.monotonic()
+        if now - self._beat >= _HEARTBEAT:
+            self.heartbeat()
+        if self._files.unsettled and now - self._settled > _SETTLE and not self._files.blocked():
             self._settle()
 
     def _settle(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -70,13 +71,36 @@ class CurveCase:
         return curve if curve is not None and len(curve) else None
 
 
+def continued(steps: ArrayLike, values: ArrayLike, segments: ArrayLike) -> tuple[IntArray, FloatArray]:
+    """The line that the latest training continues: (steps, values).
+
+    A restart takes over at its first record: what earlier segments logged from that step on was given up, and rules
+    must not judge two trainings as one. steps, values, segments: shape (n,), segments ascending.
+    """
+    at, y, number = np.asarray(steps), np.asarray(values), np.asarray(segments)
+    keep = np.ones(len(at), bool)
+    cuts = [*(np.flatnonzero(np.diff(number)) + 1).tolist(), len(at)]
+    for start, stop in pairwise(cuts):
+        keep[:start] &= at[:start] < at[start:stop].min()
+    return at[keep], y[keep]
+
+
 def medians(steps: FloatArray, values: FloatArray, windows: int) -> tuple[FloatArray, FloatArray]:
     """Medians over at most ``windows`` runs of neighbouring points, shape (min(n, windows),) each."""
     if len(values) <= windows:
         return steps, values
     cuts = np.linspace(0, len(values), windows + 1).astype(int)
-    spans = list(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True))
-    return np.array([np.median(steps[a:b]) for a, b in spans]), np.array([np.median(values[a:b]) for a, b in spans])
+    return _window_medians(steps, cuts), _window_medians(values, cuts)
+
+
+def _window_medians(values: FloatArray, cuts: np.ndarray) -> FloatArray:
+    """The median between each two cuts; windows of one length are taken at once."""
+    starts, lengths = cuts[:-1], np.diff(cuts)
+    found = np.empty(len(lengths))
+    for length in np.unique(lengths):
+        same = lengths == length
+        found[same] = np.median(values[starts[same][:, None] + np.arange(length)], axis=1)
+    return found
 
 
 def noise(values: FloatArray) -> float:
@@ -109,4 +133,10 @@ def rise(steps: FloatArray, values: FloatArray) -> tuple[float, float]:
 def smooth(values: FloatArray, width: int) -> FloatArray:
     """Running median over ``width`` (odd) neighbours, the same shape; the ends use the neighbours there are."""
     half = width // 2
-    return np.array([np.median(values[max(i - half, 0) : i + half + 1]) for i in range(len(values))])
+    places = np.arange(len(values))
+    cuts = np.stack([np.maximum(places - half, 0), np.minimum(places + half + 1, len(values))])
+    inner = np.flatnonzero(cuts[1] - cuts[0] == width)
+    found = np.array([np.median(values[a:b]) if b - a < width else 0.0 for a, b in cuts.T.tolist()])
+    if len(inner):
+        found[inner] = np.median(np.lib.stride_tricks.sliding_window_view(values, width), axis=1)
+    return found

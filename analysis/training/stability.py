@@ -89,16 +89,23 @@ def stability(
     counts = np.asarray(histograms, dtype=np.float64).reshape(len(at), -1) if len(at) else np.zeros((0, 0))
     if len(quiet) != len(at):
         raise ValueError(f"{len(at)} steps but {len(quiet)} counts of silent patches")
-    filled = np.hstack([counts, quiet])
-    distance = np.full(len(at), np.nan)
-    for i in range(1, len(at)):
-        distance[i] = total_variation(filled[i - 1], filled[i])
+    distance = _distances(np.hstack([counts, quiet]))
     if int(np.isfinite(distance).sum()) < patience:
         return Stability(at, distance, None, "too few records", threshold, patience)
     run = _trailing_run(distance <= threshold)
     if run < patience:
         return Stability(at, distance, None, "learning", threshold, patience)
     return Stability(at, distance, int(at[len(at) - run]), "settled", threshold, patience)
+
+
+def _distances(counts: FloatArray) -> FloatArray:
+    """``total_variation`` between each row and the one before, shape (n,); the first is NaN."""
+    total = counts.sum(axis=1, keepdims=True)
+    usable = np.isfinite(total) & (total > 0)
+    share = np.where(usable, counts / np.where(usable, total, 1.0), np.nan)
+    distance = np.full(len(counts), np.nan)
+    distance[1:] = np.minimum(0.5 * np.abs(np.diff(share, axis=0)).sum(axis=1), 1.0)
+    return distance
 
 
 def _trailing_run(flags: np.ndarray) -> int:

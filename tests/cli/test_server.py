@@ -77,9 +77,7 @@ def until(condition, seconds=10.0):
 
 
 def test_it_says_where_it_is_when_it_answers_and_stops_on_ctrl_c(start, tmp_path):
-    began = time.monotonic()
     server = start()
-    assert time.monotonic() - began < 6.0  # 3 s on an idle machine
     assert re.fullmatch(r"Cutaway is at http://127\.0\.0\.1:\d+/ \(Ctrl-C stops it\)\n", server.line)
     assert server.get("healthz")[:2] == (200, b"ok")
     until(lambda: len(runners(tmp_path / "w" / "jobs")) == 1)

@@ -12,7 +12,7 @@ import dash
 import pytest
 from dash import no_update
 
-from dashboard import shell_callbacks
+from dashboard import jobs_panel, shell_callbacks
 from dashboard.app import create_app
 from dashboard.settings import Settings
 from dashboard.views.registry import VIEWS
@@ -49,8 +49,11 @@ def test_ids_are_unique(app: dash.Dash) -> None:
 
 
 def test_every_panel_explains_itself(app: dash.Dash) -> None:
-    names = {item.id[:-6] for item in components(app.layout) if str(getattr(item, "id", "")).endswith("-panel")}
-    assert names == set(ABOUT)
+    panels = [item for item in components(app.layout) if str(getattr(item, "id", "")).endswith("-panel")]
+    assert {item.id[:-6] for item in panels} >= set(ABOUT)
+    for item in panels:
+        assert "How it is computed" in text_of(item)
+        assert "Formula" in text_of(item)
     for about in ABOUT.values():
         assert all(len(text) > 20 for text in (about.what, about.how, about.formula, about.source))
 
@@ -84,7 +87,7 @@ def test_jobs_are_drawn_with_progress_and_error() -> None:
     job = {"id": "1", "name": "Demo", "mine": True, "position": None, "error": None, "state": "running"}
     job["progress"] = {"done": 30, "total": 60, "unit": "steps", "message": "LeNet", "rate": 12.0, "eta_s": 2.5}
     failed = job | {"id": "2", "state": "failed", "error": {"message": "It died.", "remedy": "Try again.", "tail": "x"}}
-    body, label = shell_callbacks.draw_jobs([job, failed])
+    body, label = jobs_panel.draw_jobs([job, failed])
     words = text_of(body)
     assert label == "Jobs: 1, 50 %"
     assert "30 of 60 steps" in words

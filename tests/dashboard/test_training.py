@@ -192,7 +192,7 @@ def test_the_scale_is_the_same_at_every_step(ids: dict[str, str]) -> None:
 
 def test_4096_filters_fit_one_picture() -> None:
     from analysis.records import LayerMeta
-    from dashboard.views.training.layer_figures import heatmap_figure
+    from dashboard.views.training.filter_figures import heatmap_figure
 
     from .conftest import record
 

@@ -159,15 +159,20 @@ def test_keyboard(server: Server, browser: Browser, watch: Watch) -> None:
         address = both(page)
         page.goto(address + "&layer=conv1&filter=2")
         settled(page)
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#inspector-body h2").first).to_have_text("Filter 3 of conv1")
         for gone in ("filter=", "layer=", "%2C"):
             page.keyboard.press("Escape")
             until(page, f"!location.search.includes('{gone}')")
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#perplexity-subtitle")).to_contain_text(f"step {STEPS - 20}")
         page.keyboard.press("/")
         assert page.evaluate("document.activeElement.id") == "ctl-layer"
         page.keyboard.press("Escape")
         page.locator("#main").focus()
         before = page.evaluate("document.documentElement.dataset.theme")
         page.keyboard.press("t")  # system -> light
+        expect(page.locator("#theme-button")).to_have_attribute("aria-label", "Theme: light")
         page.keyboard.press("t")  # light -> dark
         until(page, "document.documentElement.dataset.theme === 'dark'")
         assert before == "light"
@@ -192,7 +197,7 @@ def test_every_control_has_focus_to_be_seen_and_a_name(server: Server, browser: 
 def test_the_csv_holds_every_record(server: Server, browser: Browser, watch: Watch) -> None:
     with visit(browser, watch, server.url) as page:
         settled(page)
-        page.get_by_role("button", name="Menu of Training curves").click()
+        page.locator("summary[aria-label='Menu of Training curves']").click()
         with page.expect_download() as download:
             page.get_by_role("link", name="All points (CSV)").click()
         lines = Path(download.value.path()).read_text().splitlines()

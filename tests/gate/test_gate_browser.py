@@ -13,16 +13,9 @@ from werkzeug.serving import make_server
 
 from dashboard import gate
 from dashboard.settings import Settings
+from tests.browser import ARGUMENTS, executable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 TOKEN = "correct-horse-battery"
 SCRIPT = (
     "window.dash_clientside = Object.assign({}, window.dash_clientside, {tiny: {upper: x => (x || '').toUpperCase()}});"
@@ -66,7 +59,7 @@ def served(tmp_path, request):
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=list(ARGUMENTS))
         yield browser
         browser.close()
 

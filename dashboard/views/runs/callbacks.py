@@ -74,8 +74,8 @@ def _introduction() -> html.Div:
         [
             html.H2("See inside a PyTorch model while it learns"),
             html.P(
-                "Cutaway shows what each layer of your model detects as training goes on, which layers have settled, and "
-                "which filters do nothing. Start a demo below, or record your own training with three lines."
+                "Cutaway shows what each layer of your model detects as training goes on, which layers have settled, "
+                "and which filters do nothing. Start a demo below, or record your own training with three lines."
             ),
         ],
         className="introduction",
@@ -197,16 +197,7 @@ def start_demo(_clicks: list[int | None]) -> tuple[Any, Any]:
     if not pressed or not any(_clicks):
         return no_update, no_update
     try:
-        submit_demo(services.current(), str(pressed["name"]), gate.visitor())
+        services.submit_demo(services.current(), str(pressed["name"]), gate.visitor())
     except CutawayError as error:
         return html.P(f"{error.message} {error.remedy}", className="damage", role="alert"), no_update
     return html.P("Started. It appears under Runs within a few seconds.", className="quiet"), no_update
-
-
-def submit_demo(found: services.Services, name: str, owner: str) -> str:
-    """Queue a demo; an equal one that is still waiting or running is not queued again."""
-    demo = registry.get(name)
-    registry.check(demo)
-    params = {"name": demo.name, "directory": str(found.settings.demos_dir)}
-    json.dumps(params)
-    return found.jobs.submit("demo", params, name=f"Demo: {demo.title}", owner=owner)

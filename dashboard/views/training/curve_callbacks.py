@@ -11,7 +11,9 @@ import numpy as np
 from dash import ClientsideFunction, Input, Output, State, no_update
 
 from analysis.errors import CutawayError
+from analysis.records import Scalars
 from analysis.store.curves import curve
+from analysis.store.reader import Run
 from dashboard import services
 from dashboard.selection import Selection
 from dashboard.views.training.curve_figures import Series, TraceKey, curves_figure, display_x, rounded
@@ -87,7 +89,7 @@ def draw_curves(_runs: Any, _curves: Any, _stale: Any, search: str | None) -> tu
         "keys": [[key.run_id, key.tag, key.smooth] if key else None for key in keys],
         "cursors": {f"{item.run_id}\t{item.tag}": item.curve.cursor for item in series},
         "appended": 0,
-        "tags": [len(run.tags()) for run in runs],
+        "shape": _shape(runs),
     }
     return figure, cursors, _subtitle(series), _note(series), _export(selection, series)
 
@@ -95,7 +97,7 @@ def draw_curves(_runs: Any, _curves: Any, _stale: Any, search: str | None) -> tu
 def _subtitle(series: list[Series]) -> str:
     total = sum(item.curve.total for item in series)
     drawn = sum(len(item.curve.x) for item in series)
-    last = max((float(item.curve.x[-1]) for item in series if len(item.curve.x) and item.unit == 1.0), default=None)
+    last = max((float(item.curve.x.max()) for item in series if len(item.curve.x) and item.unit == 1.0), default=None)
     runs = len({item.run_id for item in series})
     text = f"{runs} run{'s' if runs > 1 else ''} · {total:,} records"
     if drawn < total:
@@ -120,30 +122,47 @@ def _export(selection: Selection, series: list[Series]) -> str:
     return f"{prefix}export/scalars.csv?{urlencode(query)}"
 
 
-def extend_curves(_pulse: Any, cursors: dict[str, Any] | None, search: str | None) -> tuple[Any, Any]:
+def _shape(runs: list[Run]) -> list[list[int]]:
+    """What has to stay for lines to be extended: another tag is another line, another segment begins apart."""
+    return [[len(run.tags()), len(run.segments())] for run in runs]
+
+
+def _is_state(value: Any) -> bool:
+    """Whether this is what ``draw_curves`` gave out: it comes back from the browser."""
+    if not isinstance(value, dict) or not isinstance(value.get("appended"), int | float):
+        return False
+    keys, cursors = value.get("keys"), value.get("cursors")
+    if not isinstance(keys, list) or not isinstance(cursors, dict) or "rev" not in value:
+        return False
+    known = all(
+        key is None or (isinstance(key, list) and len(key) == 3 and f"{key[0]}\t{key[1]}" in cursors) for key in keys
+    )
+    return known and all(isinstance(cursor, str) for cursor in cursors.values())
+
+
+def extend_curves(_pulse: Any, cursors: Any, search: str | None) -> tuple[Any, Any]:
     """Only what was written since the cursors: points to append, or the wish for a new drawing."""
     selection = Selection.parse(search)
     if not selection.runs:
         return no_update, no_update
-    if not cursors:
+    if not _is_state(cursors):
         return no_update, secrets.token_hex(4)
     try:
-        runs = {run.info.id: run for run in services.open_runs(selection.runs)}
-        tags = [len(runs[run_id].tags()) for run_id in selection.runs]
-        if tags != cursors["tags"] or cursors["appended"] > REDRAW_AFTER:
+        runs = {run.id: run for run in services.open_runs(selection.runs)}
+        if _shape(list(runs.values())) != cursors.get("shape") or cursors["appended"] > REDRAW_AFTER:
             return no_update, secrets.token_hex(4)
         fresh = {
-            name: runs[name.split("\t")[0]].scalars(name.split("\t")[1], cursor)
+            name: runs[name.partition("\t")[0]].scalars(name.partition("\t")[2], cursor)
             for name, cursor in cursors["cursors"].items()
         }
-    except (CutawayError, KeyError, IndexError, TypeError):
+    except (CutawayError, KeyError):
         return no_update, secrets.token_hex(4)
     if not any(len(item.steps) for item in fresh.values()):
         return no_update, no_update
     if selection.range is not None or selection.axis == "epoch":
         # A zoomed or derived axis is answered whole: what is new may not belong to it.
         return no_update, secrets.token_hex(4)
-    if any(not _finite(item) for item in fresh.values()) or sum(len(i.steps) for i in fresh.values()) > REDRAW_AFTER:
+    if any(not _plain(item) for item in fresh.values()) or sum(len(i.steps) for i in fresh.values()) > REDRAW_AFTER:
         return no_update, secrets.token_hex(4)
     traces = []
     for index, key in enumerate(cursors["keys"]):
@@ -161,11 +180,12 @@ def extend_curves(_pulse: Any, cursors: dict[str, Any] | None, search: str | Non
     return delta, no_update
 
 
-def _finite(scalars: Any) -> bool:
-    return bool(np.isfinite(scalars.values).all())
+def _plain(scalars: Scalars) -> bool:
+    """Whether these records only lengthen a line: finite, and in the order of their steps."""
+    return bool(np.isfinite(scalars.values).all() and (np.diff(scalars.steps) >= 0).all())
 
 
-def _tail(selection: Selection, run: Any, key: TraceKey, fresh: Any) -> tuple[list[Any], list[Any]] | None:
+def _tail(selection: Selection, run: Run, key: TraceKey, fresh: Scalars) -> tuple[list[Any], list[Any]] | None:
     """The new points of one trace, in the figure's units."""
     if not len(fresh.steps):
         return None
@@ -183,7 +203,8 @@ def _tail(selection: Selection, run: Any, key: TraceKey, fresh: Any) -> tuple[li
         smoothing=selection.smooth,
         cache=services.current().curves,
     )
-    return rounded(display_x(item, answer.smooth_x)), rounded(answer.smooth_y)
+    own = answer.smooth_segments == fresh.segments[-1]  # an earlier segment may have reached these steps too
+    return rounded(display_x(item, answer.smooth_x[own])), rounded(answer.smooth_y[own])
 
 
 def offer_metrics(_runs: Any, _pulse: Any, before: Any, search: str | None) -> tuple[Any, Any]:
@@ -194,12 +215,10 @@ def offer_metrics(_runs: Any, _pulse: Any, before: Any, search: str | None) -> t
     except CutawayError:
         return [], no_update
     names = [group.name for group in metric_groups(runs)]
-    if before == names:
-        return no_update, no_update
     epochs = bool(runs) and all("epoch" in run.tags() for run in runs)
     axes = [
         {"value": "step", "label": "step"},
         {"value": "epoch", "label": "epoch", "disabled": not epochs},
         {"value": "wall", "label": "time"},
     ]
-    return names, axes
+    return no_update if before == names else names, axes

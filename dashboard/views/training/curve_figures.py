@@ -81,14 +81,10 @@ def rounded(values: Any) -> list[float | None]:
     return [float(f"{value:.7g}") if np.isfinite(value) else None for value in np.asarray(values, float)]
 
 
-def with_gaps(x: np.ndarray, y: np.ndarray, segments: np.ndarray, holes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Break a line where a value was not finite, and between segments (a restart is not a line back in time)."""
+def with_gaps(x: np.ndarray, y: np.ndarray, segments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Break a line between segments: a restart is not a line back in time. Values not finite are gaps already."""
     breaks = np.flatnonzero(np.diff(segments)) + 1 if len(segments) > 1 else np.zeros(0, int)
-    x, y = np.insert(x, breaks, x[breaks] if len(breaks) else []), np.insert(y, breaks, np.nan)
-    if len(holes) and len(np.unique(segments)) <= 1:
-        places = np.searchsorted(x, holes)
-        x, y = np.insert(x, places, holes), np.insert(y, places, np.nan)
-    return x, y
+    return np.insert(x, breaks, x[breaks] if len(breaks) else []), np.insert(y, breaks, np.nan)
 
 
 def label(item: Series) -> str:
@@ -101,8 +97,7 @@ def _lines(item: Series, row: int, smooth: float) -> list[tuple[dict[str, Any], 
     colour = theme.RUN_COLOURS[item.run_index]
     held_out = item.role == "validation"
     curve = item.curve
-    holes = display_x(item, curve.nonfinite_x)
-    x, y = with_gaps(display_x(item, curve.x), np.asarray(curve.y, float), np.asarray(curve.segments), holes)
+    x, y = with_gaps(display_x(item, curve.x), np.asarray(curve.y, float), np.asarray(curve.segments))
     few = len(x) <= MARKERS_BELOW and held_out
     # Averaging a handful of validation points would hide them: they are drawn as they are.
     averaged = bool(smooth) and len(curve.smooth_x) > 0 and not few
@@ -131,9 +126,10 @@ def _lines(item: Series, row: int, smooth: float) -> list[tuple[dict[str, Any], 
         raw["hoverinfo"] = "skip"
     lines = [(raw, TraceKey(item.run_id, item.tag, False))]
     if averaged:
+        x, y = with_gaps(display_x(item, curve.smooth_x), curve.smooth_y, curve.smooth_segments)
         line: dict[str, Any] = common | {
-            "x": rounded(display_x(item, curve.smooth_x)),
-            "y": rounded(curve.smooth_y),
+            "x": rounded(x),
+            "y": rounded(y),
             "name": label(item),
             "mode": "lines",
             "line": style,

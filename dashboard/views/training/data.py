@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import numpy as np
 
 from analysis.errors import NotFound
 from analysis.records import LayerMeta, LayerRecord
 from analysis.store.curves import curve
 from analysis.store.reader import Run
+from analysis.training.curves import continued
 from analysis.training.findings import Finding, Thresholds
 from analysis.training.health import curve_findings, layer_findings
 from analysis.training.summary import LayerSummary, layer_summary
@@ -15,12 +19,10 @@ from analysis.training.tags import MetricGroup, pairs
 from dashboard import services
 from dashboard.selection import Selection
 from dashboard.views.training.curve_figures import Series, points_per_line
-from dashboard.views.training.layer_figures import LayerFrame
+from dashboard.views.training.perplexity_figures import LayerFrame
 
 DEFAULT_GROUPS = ("loss", "accuracy")
 MAX_GROUPS = 6
-# Rules look at medians and slopes; this many values per tag are plenty for them.
-RULE_POINTS = 200_000
 
 
 def metric_groups(runs: list[Run]) -> list[MetricGroup]:
@@ -73,9 +75,15 @@ def scale_of(run: Run, axis: str) -> tuple[float, float]:
     return (run.info.created, 60.0) if axis == "wall" else (0.0, 1.0)
 
 
+def step_of(frame: Any) -> int | None:
+    """The step that the slider shows; None follows the latest record."""
+    step = frame.get("step") if isinstance(frame, dict) else None
+    return step if isinstance(step, int) and 0 <= step < 2**53 else None
+
+
 def record_steps(run: Run) -> list[int]:
     """Steps at which any layer of the run was recorded, ascending."""
-    return sorted({step for meta in run.layers() for step, _ in run.layer_steps(meta.name)})
+    return sorted({place.step for places in run.layer_places().values() for place in places})
 
 
 def nearest(records: list[LayerRecord], step: int | None) -> LayerRecord | None:
@@ -102,14 +110,13 @@ def frames_of(selection: Selection, runs: list[Run], step: int | None) -> list[L
     """Every watched layer of run A at a step, in network order, with run B's record of the layer of that name."""
     histories = services.current().histories
     frames = []
-    others = {meta.name for meta in runs[1].layers()} if len(runs) > 1 else set()
-    for meta in runs[0].layers():
-        records = histories.records(runs[0], meta.name)
-        record = nearest(records, step)
+    others = {meta.name: found.records for meta, found in histories.of(runs[1])} if len(runs) > 1 else {}
+    for meta, found in histories.of(runs[0]):
+        record = nearest(found.records, step)
         if record is None:
             continue
-        other = nearest(histories.records(runs[1], meta.name), step) if meta.name in others else None
-        frames.append(LayerFrame(meta, record, baseline_of(records, record, selection.base), other))
+        other = nearest(others.get(meta.name, []), step)
+        frames.append(LayerFrame(meta, record, baseline_of(found.records, record, selection.base), other))
     return frames
 
 
@@ -135,26 +142,41 @@ def thresholds_of(selection: Selection) -> Thresholds:
     return Thresholds.of({"stable_distance": selection.limit})
 
 
-def summary_of(run: Run, meta: LayerMeta, thresholds: Thresholds) -> LayerSummary:
-    """The layer's badges: counts of unusual filters, and how far it moved between successive records."""
-    return layer_summary(meta, services.current().histories.records(run, meta.name), thresholds)
+def summaries_of(run: Run, thresholds: Thresholds) -> list[tuple[LayerMeta, LayerSummary]]:
+    """Every layer's badges: counts of unusual filters, and how far it moved between successive records."""
+    memo = services.current().memo
+    return [
+        (
+            meta,
+            memo.get(
+                ("summary", run.id, meta, found.version, thresholds),
+                partial(layer_summary, meta, found.records, thresholds),
+            ),
+        )
+        for meta, found in services.current().histories.of(run)
+    ]
 
 
 def findings_of(run: Run, selection: Selection) -> list[Finding]:
     """All findings of a run: curves first, then layers in network order."""
     thresholds = thresholds_of(selection)
-    histories = services.current().histories
-    curves = {}
-    for tag in run.tags():
-        if tag == "epoch":
-            continue
-        scalars = run.scalars(tag)
-        stride = max(1, len(scalars.values) // RULE_POINTS)
-        curves[tag] = (scalars.steps[::stride], scalars.values[::stride])
-    found = curve_findings(curves, thresholds)
-    for meta in run.layers():
-        records = histories.records(run, meta.name)
-        if records:
-            found += layer_findings(meta, records, thresholds)
+    memo = services.current().memo
+    found = list(_curve_findings(run, thresholds))
+    for meta, history in services.current().histories.of(run):
+        if history.records:
+            key = ("findings", run.id, meta, history.version, thresholds)
+            found += memo.get(key, partial(layer_findings, meta, history.records, thresholds))
     rank = {"problem": 0, "warning": 1, "hint": 2}
     return sorted(found, key=lambda item: rank[item.severity])
+
+
+def _curve_findings(run: Run, thresholds: Thresholds) -> list[Finding]:
+    """Computed anew only when something was logged."""
+    answers = {tag: run.scalars(tag) for tag in run.tags() if tag != "epoch"}
+    key = ("curves", run.id, tuple((tag, answer.cursor) for tag, answer in answers.items()), thresholds)
+
+    def compute() -> list[Finding]:
+        lines = {tag: continued(item.steps, item.values, item.segments) for tag, item in answers.items()}
+        return curve_findings(lines, thresholds)
+
+    return services.current().memo.get(key, compute)

@@ -116,8 +116,9 @@ def _run_parts(run: Run, index: int, selection: Selection, findings: list[Findin
     if layers:
         parts.append(_table(run, selection, thresholds, linked=index == 0))
     parts += [html.P(item.sentence(), className="damage", role="alert") for item in run.damage()]
-    notes = [note for note in run.notes() if note.kind != "info"]
-    parts += [html.P(f"Step {note.step:,}: {note.message}", className="damage") for note in notes[-5:]]
+    for note in run.notes()[-5:]:
+        look = "quiet" if note.kind == "info" else "damage"
+        parts.append(html.P(f"Recorder, step {note.step:,}: {note.message}", className=look))
     if findings:
         parts.append(finding_list(findings))
     else:
@@ -128,8 +129,8 @@ def _run_parts(run: Run, index: int, selection: Selection, findings: list[Findin
 def _table(run: Run, selection: Selection, thresholds: Thresholds, *, linked: bool) -> html.Table:
     head = ["layer", "filters", *(title for _, title in COLUMNS), "state"]
     rows = [
-        _row(data.summary_of(run, meta, thresholds), meta.output, meta.name == selection.layer, linked)
-        for meta in run.layers()
+        _row(summary, meta.output, meta.name == selection.layer, linked)
+        for meta, summary in data.summaries_of(run, thresholds)
     ]
     return html.Table(
         [

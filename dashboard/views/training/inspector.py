@@ -33,9 +33,8 @@ def draw_inspector(
         if selection.layer is None:
             return _run_card(run, findings)
         meta = data.layer_of(run, selection.layer)
-        records = services.current().histories.records(run, meta.name)
-        step = frame.get("step") if isinstance(frame, dict) else None
-        record = data.nearest(records, step if isinstance(step, int) else None)
+        records = services.current().histories.records(run, meta)
+        record = data.nearest(records, data.step_of(frame))
         if record is None:
             return empty(meta.name, "This layer has no record yet.", "Wait for the next one.")
         if selection.filter is None:
@@ -44,7 +43,8 @@ def draw_inspector(
             return empty(
                 f"Filter {selection.filter}", f"{meta.name} has {meta.filters:,} filters.", "Choose one of its cells."
             )
-        return _filter_card(run, meta, record, records, selection.filter, findings)
+        whole = run.layer_record(meta.name, record.step)
+        return _filter_card(run, meta, whole, records, selection.filter, findings)
     except CutawayError as error:
         return failure(error, "The selection")
 
@@ -86,7 +86,8 @@ def _run_card(run: Run, findings: list[Finding]) -> html.Div:
 def _layer_card(
     run: Run, meta: LayerMeta, record: LayerRecord, selection: Selection, findings: list[Finding]
 ) -> html.Div:
-    summary = data.summary_of(run, meta, data.thresholds_of(selection))
+    summaries = data.summaries_of(run, data.thresholds_of(selection))
+    summary = next(found for layer, found in summaries if layer.name == meta.name)
     own = [item for item in findings if item.layer == meta.name]
     rows = [
         ("type", meta.type),
@@ -104,7 +105,7 @@ def _layer_card(
     return html.Div(
         [
             html.H2(["Layer ", html.Span(meta.name)]),
-            html.P(f"Step {record.step:,}", className="subtitle"),
+            html.P(f"{run.info.name} · step {record.step:,}", className="subtitle"),
             facts(rows),
             html.H3("Findings"),
             *_details(own, "No rule found anything unusual."),
@@ -142,7 +143,7 @@ def _filter_card(
     return html.Div(
         [
             html.H2([f"{noun(meta, 1, capital=True)} ", html.Span(f"{index} of {meta.name}")]),
-            html.P(f"Step {record.step:,}", className="subtitle"),
+            html.P(f"{run.info.name} · step {record.step:,}", className="subtitle"),
             dcc.Graph(
                 figure=history_figure(records, index), config={"displayModeBar": False}, style={"height": "150px"}
             ),

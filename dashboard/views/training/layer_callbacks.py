@@ -15,13 +15,9 @@ from analysis.training.heatmap import heatmap_values
 from dashboard import services
 from dashboard.selection import Selection
 from dashboard.views.training import data
-from dashboard.views.training.layer_figures import (
-    PER_PAGE,
-    columns_for,
-    heatmap_figure,
-    perplexity_figure,
-    stability_figure,
-)
+from dashboard.views.training.filter_figures import heatmap_figure
+from dashboard.views.training.perplexity_figures import PER_PAGE, columns_for, perplexity_figure
+from dashboard.views.training.stability_figures import stability_figure
 from dashboard.widgets.states import empty_figure
 
 NO_LAYERS = "No layer was recorded yet.<br>recorder.watch(model, probe=(inputs, labels)) writes here."
@@ -69,6 +65,10 @@ def register(app: dash.Dash) -> None:
         State("ctl-frame", "max"),
         prevent_initial_call=True,
     )
+    _register_panels(app)
+
+
+def _register_panels(app: dash.Dash) -> None:
     app.callback(
         Output("perplexity", "figure"),
         Output("perplexity-box", "style"),
@@ -127,12 +127,6 @@ def list_steps(_runs: Any, _pulse: Any, before: Any, search: str | None) -> tupl
     ]
 
 
-def step_of(frame: Any) -> int | None:
-    """The step that the slider shows; None follows the latest record."""
-    step = frame.get("step") if isinstance(frame, dict) else None
-    return step if isinstance(step, int) and step >= 0 else None
-
-
 def draw_perplexity(
     frame: Any, _steps: Any, _runs: Any, _frame: Any, _layer: Any, _page: Any, narrow: Any, search: str | None
 ) -> tuple[Any, ...]:
@@ -141,7 +135,7 @@ def draw_perplexity(
     style = {"height": "220px"}
     try:
         runs = services.open_runs(selection.runs)
-        frames = data.frames_of(selection, runs, step_of(frame)) if runs else []
+        frames = data.frames_of(selection, runs, data.step_of(frame)) if runs else []
     except CutawayError as error:
         return empty_figure(f"{error.message}<br>{error.remedy}"), style, "", "#", 1
     if not frames:
@@ -180,16 +174,14 @@ def draw_stability(
     if not runs or not runs[0].layers():
         return empty_figure(NO_LAYERS if runs else "Choose a run in the top bar."), style, ""
     thresholds = data.thresholds_of(selection)
-    others = {meta.name: meta for meta in runs[1].layers()} if len(runs) > 1 else {}
-    rows = []
-    for meta in runs[0].layers():
-        ours = data.summary_of(runs[0], meta, thresholds).stability
-        theirs = data.summary_of(runs[1], others[meta.name], thresholds).stability if meta.name in others else None
-        rows.append((meta.name, ours, theirs))
+    others = {meta.name: found.stability for meta, found in data.summaries_of(runs[1], thresholds)} if runs[1:] else {}
+    rows = [
+        (meta.name, found.stability, others.get(meta.name)) for meta, found in data.summaries_of(runs[0], thresholds)
+    ]
     settled = sum(item.state == "settled" for _, item, _ in rows)
     text = f"{settled} of {len(rows)} layers settled · distance at most {selection.limit:g}"
     text += f", {thresholds.stable_records} records in a row"
-    figure = stability_figure(rows, selected=selection.layer, step=step_of(frame))
+    figure = stability_figure(rows, selected=selection.layer, step=data.step_of(frame))
     return figure, {"height": f"{80 + max(58, 240 // len(rows)) * len(rows)}px"}, text
 
 
@@ -203,8 +195,8 @@ def draw_heatmap(
         if not runs:
             return empty_figure("Choose a run in the top bar."), "", "#", None
         meta = data.layer_of(runs[0], selection.layer)
-        records = services.current().histories.records(runs[0], meta.name)
-        record = data.nearest(records, step_of(frame))
+        records = services.current().histories.records(runs[0], meta)
+        record = data.nearest(records, data.step_of(frame))
         if record is None:
             raise NotFound(
                 f"{meta.name} has no record yet.", "Wait for the next one, or record with a smaller `every`."
@@ -225,6 +217,8 @@ def draw_heatmap(
     text = (
         f"{meta.name} · {meta.filters:,} {noun(meta, meta.filters)} · {record.patches:,} patches · step {record.step:,}"
     )
+    if len(selection.runs) > 1:
+        text = f"{runs[0].info.name} (run A) · {text}"
     if never:
         text += f" · {never:,} never active (empty cells)"
     if selection.layer is None:
