@@ -102,6 +102,8 @@ def histograms() -> flask.Response:
         except NotFound:
             continue
         edges = meta.edges()
+        if len(record.histogram) != meta.bins:  # recorded before a restart with other settings
+            continue
         rows += [
             [meta.name, record.step, float(edges[i]), float(edges[i + 1]), int(count), record.patches]
             for i, count in enumerate(record.histogram)

@@ -34,6 +34,20 @@ def check(callbacks: Mapping[str, Mapping[str, Any]], body: object) -> None:
     changed = body.get("changedPropIds", [])
     if not _is_short_list(changed) or not all(isinstance(item, str) for item in changed):
         _refuse("changedPropIds is not a list of names.")
+    if not all(_is_input(item, callback["inputs"]) for item in changed if item.startswith("{")):
+        _refuse("changedPropIds do not match the callback.")
+
+
+def _is_input(name: str, declared: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether '{"id": ..., "type": ...}.property' is an input: Dash parses it, and callbacks look into it."""
+    text, _, prop = name.rpartition(".")
+    try:
+        sent = {"id": json.loads(text), "property": prop}
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(sent["id"], dict) and any(
+        _matches(sent, _parse(dependency["id"]), dependency) for dependency in declared
+    )
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import dash
@@ -25,6 +26,18 @@ def register(app: dash.Dash) -> None:
         Input({"type": "job-cancel", "id": ALL}, "n_clicks"),
         prevent_initial_call=True,
     )(cancel_job)
+
+
+# What ``job_state`` tells, and the types of it.
+STATE: dict[str, Any] = {
+    "id": str,
+    "name": str,
+    "state": str,
+    "mine": bool,
+    "position": int | None,
+    "progress": dict | None,
+    "error": dict | None,
+}
 
 
 def drawer() -> dmc.Drawer:
@@ -53,8 +66,9 @@ def job_state(job: Job) -> dict[str, Any]:
     }
 
 
-def draw_jobs(jobs: list[dict[str, Any]] | None) -> tuple[Any, str]:
-    """The drawer's content, and the button's text."""
+def draw_jobs(listed: Any) -> tuple[Any, str]:
+    """The drawer's content, and the button's text. listed: from the browser, items of ``job_state``."""
+    jobs = [job for job in listed if _is_state(job)] if isinstance(listed, list) else []
     if not jobs:
         return empty("Jobs", "Nothing is running or waiting.", "Start a demo from the Runs view."), "Jobs"
     active = [job for job in jobs if job["state"] in ("queued", "running")]
@@ -63,6 +77,16 @@ def draw_jobs(jobs: list[dict[str, Any]] | None) -> tuple[Any, str]:
         share = _share(active[0]["progress"])
         label = f"Jobs: {len(active)}" + (f", {share:.0f} %" if share is not None else "")
     return [_job_card(job) for job in jobs], label
+
+
+def _is_state(job: Any) -> bool:
+    if not isinstance(job, dict) or not job.keys() >= STATE.keys():
+        return False
+    progress = job["progress"] or {}
+    return all(isinstance(job[name], kinds) for name, kinds in STATE.items()) and all(
+        value is None or (isinstance(value, int | float) and math.isfinite(value))
+        for value in map(progress.get, ("done", "total", "rate", "eta_s"))
+    )
 
 
 def _share(progress: dict[str, Any] | None) -> float | None:

@@ -121,7 +121,7 @@ def pulse(
     found = services.current()
     selection = Selection.parse(search)
     listing: Any = no_update
-    if not runs_before or not ticks or ticks % LIST_EVERY == 0 or ctx.triggered_id == "sel-runs":
+    if not runs_before or not isinstance(ticks, int) or ticks % LIST_EVERY == 0 or ctx.triggered_id == "sel-runs":
         listing = _listing(found)
         listing = no_update if listing == runs_before else listing
     selected, missing = _selected(found, selection)
@@ -189,7 +189,9 @@ def _ago(seconds: float) -> str:
 
 def offer_runs(listing: Any) -> tuple[Any, Any]:
     """What the two run pickers offer."""
-    options = [{"value": i, "label": f"{name} ({status})"} for i, name, status in (listing or {}).get("runs", [])]
+    rows = listing.get("runs") if isinstance(listing, dict) else None
+    rows = [row for row in rows if isinstance(row, list) and len(row) == 3] if isinstance(rows, list) else []
+    options = [{"value": str(run_id), "label": f"{name} ({status})"} for run_id, name, status in rows]
     counts: dict[str, int] = {}
     for option in options:
         counts[option["label"]] = counts.get(option["label"], 0) + 1

@@ -41,7 +41,7 @@ class BatchWatch:
         self._trace: Trace | None = None
         self._hooks: LayerHooks | None = None
         self._generators: dict[torch.device, torch.Generator] = {}
-        self._failure: Exception | None = None
+        self.failure: Exception | None = None
         # Many pooled passes are read thinly: a record needs no more patches than a probe gives.
         self._limit = max(1, _PATCHES * options.every // options.pool) if options.every < options.pool else None
         self._read = 0  # instances pooled so far
@@ -65,14 +65,17 @@ class BatchWatch:
         """Called by log: whether to read a pass before the next log."""
         self._expected, self._passes = max(self._passes, 1), 0
         self.armed, self.waiting, self._open = due, False, False
-        if self._failure is not None:
-            raise self._failure
         if self.resting:
             self._listen()
         if due and self._hooks is not None:
             if len(self._handles) == 1:
                 self._end_with_after()
             self._hooks.attach()
+
+    def fail(self) -> None:
+        """Raise what went wrong in a hook."""
+        if self.failure is not None:
+            raise self.failure
 
     def rest(self) -> None:
         """Called by log: no pass will be due before the next log but one; until ``arm`` training runs without hooks."""
@@ -103,7 +106,7 @@ class BatchWatch:
 
     def before(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Behind the hook on the model: a pass begins."""
-        if self._failure is not None or not self._model.training or not torch.is_grad_enabled():
+        if self.failure is not None or not self._model.training or not torch.is_grad_enabled():
             return
         start = self._budget.clock()
         self._passes += 1
@@ -115,7 +118,7 @@ class BatchWatch:
             elif self.armed and not self.waiting and self._passes >= self._expected and self._hooks is not None:
                 self._hooks.batch = Batch(self._count or None, self._numbers, self._read, self._limit)
         except Exception as error:
-            self._failure = error
+            self.failure = error
         self._budget.seconds += self._budget.clock() - start
 
     def after(self, output: Any) -> None:
@@ -125,7 +128,7 @@ class BatchWatch:
         elif self._hooks is not None and self._hooks.batch is not None:
             start = self._budget.clock()
             self._hooks.batch = None
-            self._failure = self._hooks.failure
+            self.failure = self._hooks.failure
             self._read += self._count
             self._labels.append(_unknown(self._count))
             self._ids.append(self._labels[-1])
@@ -153,7 +156,7 @@ class BatchWatch:
             self._observer = Observer(readings, self._options, self._writer, frugal=True)
             self._hooks = LayerHooks(readings, self._budget)
         except Exception as error:
-            self._failure = error
+            self.failure = error
 
     def _stop_trace(self) -> None:
         if self._trace is not None:

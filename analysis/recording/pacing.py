@@ -48,7 +48,7 @@ class Pacing:
 
     def describe(self, labels: object, ids: object) -> None:
         """Labels and identities of the training batch that just passed. Raises RecordingError as BatchWatch."""
-        if isinstance(self._watch, BatchWatch):
+        if isinstance(self._watch, BatchWatch) and not self._watch.resting:
             self._watch.describe(labels, ids)
 
     def stop(self) -> None:
@@ -83,8 +83,12 @@ class Pacing:
             self._tell("unseen", "warning", "No training pass of the watched model was seen.", step)
         coming = self._schedule.coming(step + stride)
         self._refused = coming and not self._budget.fits()
-        self._guarded(lambda: watch.arm(coming and not self._refused), step)
-        if watch.traced and self._schedule.quiet(step, 2 * stride):
+        if watch.failure is not None:
+            self._guarded(watch.fail, step)
+        if self._watch is None:  # it failed, now or in the record above, and no hook may come back
+            return
+        watch.arm(coming and not self._refused)
+        if not coming and watch.traced and self._schedule.quiet(step, 2 * stride):
             watch.rest()
 
     def _guarded(self, action: Callable[[], None], step: int) -> None:

@@ -15,7 +15,7 @@ from analysis.recording.capture import EXACT, Batch, Caught, unravel
 from analysis.recording.trace import Reading
 
 _DRAWN = 1 << 17  # indices drawn ahead, at most
-_AHEAD = 32  # passes whose positions are drawn ahead, at most
+_AHEAD = 128  # passes whose positions are drawn ahead, at most
 
 
 class Plan:
@@ -31,7 +31,8 @@ class Plan:
 
     def __init__(self, seen: layout.Activations, rectifier: str, batch: Batch) -> None:
         values = seen.values
-        self._shape, self._dtype, self._device, self._count = values.shape, values.dtype, values.device, batch.count
+        self._shape, self._dtype, self._count = values.shape, values.dtype, batch.count
+        self._device, self._number = values.device, values.get_device()
         self._rectifier = rectifier
         self._unit, self._axes, self._filters = seen.unit, seen.places, seen.filters
         self._stride = -(-seen.rows // batch.limit) if batch.limit else 1
@@ -55,7 +56,7 @@ class Plan:
         return (
             output.shape == self._shape
             and output.dtype is self._dtype
-            and output.device == self._device
+            and output.get_device() == self._number
             and count == self._count
         )
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 HEADER = 12
 FOOTER = 4
 OVERHEAD = HEADER + FOOTER
+MAX_PAYLOAD = 128 << 20  # bytes; a record of a layer of 100,000 filters has 25 MB
 
 SCALAR = np.dtype(
     [
@@ -109,6 +110,8 @@ def next_frame(read: Callable[[int, int], bytes], offset: int, size: int) -> tup
     if struct.unpack_from("<I", header, 8)[0] != masked(header[:8]):
         # Network file systems show zeros where bytes are still on their way.
         return (None, "partial", "") if _zeros(read, offset + 8, size) else (None, "corrupt", "The length is damaged.")
+    if length > MAX_PAYLOAD:
+        return None, "corrupt", "It claims more bytes than a record can have."
     if length > size - offset - OVERHEAD:
         return None, "partial", ""
     rest = read(offset + HEADER, length + FOOTER)

@@ -17,7 +17,7 @@ import numpy as np
 
 from analysis.errors import NotFound, ParameterError, RunUnreadable
 from analysis.records import Checkpoint, Damage, LayerMeta, LayerRecord, Note, RunInfo, Scalars, Segment
-from analysis.store import describe
+from analysis.store import describe, layout
 from analysis.store.layers import Entry
 from analysis.store.logfile import ScalarFile
 from analysis.store.places import Place, Stamp, merged, places_of
@@ -170,6 +170,15 @@ class Run:
                 records = reader.records_at(layer, [place.position for place in own], whole=whole)
                 found |= {place: records[place.position] for place in own if place.position in records}
             return found
+
+    def probe_info(self) -> dict[str, Any]:
+        """What was said about the latest probe (class names and more), without reading its arrays; empty if nothing."""
+        try:
+            place = newest_probe(self.path)
+            info = layout.read_json(place).get("info") if place else None
+        except (OSError, ValueError):
+            return {}
+        return info if isinstance(info, dict) else {}
 
     def probe(self) -> Probe | None:
         """Arrays and info of the latest probe; None if there is none or it is damaged."""

@@ -301,3 +301,20 @@ def test_csv_holds_what_was_logged(tmp_path):
 def test_cells_are_no_formulas(start):
     assert csv_cell(f"{start}1").lstrip('"').startswith("'")
     assert csv_cell("plain, text") == '"plain, text"'
+
+
+def test_the_cursor_says_what_was_drawn(tmp_path):
+    """Another thread may meet new records of the same file while a curve is made: they are neither lost nor doubled."""
+    writer = write_values(tmp_path / "run", np.arange(100.0))
+    run = Run(tmp_path / "run")
+
+    class Interrupted(CurveCache):
+        def pyramid(self, run_id, segment, file):
+            append_values(file.path, np.arange(5.0), np.arange(100, 105))
+            file.refresh()
+            return super().pyramid(run_id, segment, file)
+
+    answer = curve(run, "loss", cache=Interrupted())
+    assert answer.x.tolist() == list(range(100))
+    assert run.scalars("loss", answer.cursor).steps.tolist() == list(range(100, 105))
+    writer.close()

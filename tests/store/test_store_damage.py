@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import struct
+from dataclasses import replace
 
 import google_crc32c
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_runs import layer_record, same_record, small_run
+from store_runs import layer_meta, layer_record, same_record, small_run
 
 from analysis.store import Run, RunWriter, curve, frames, layout
 
 SCALARS = "segments/0001/scalars/0001.tfrecord"
 LAYERS = "segments/0001/layers/0001.tfrecord"
+SHAPES = ((), (3,), (4, 2, 2), (0,))  # of an array that has 4 filters
 
 
 @pytest.fixture(scope="module")
@@ -243,3 +247,42 @@ def test_a_damaged_probe_is_reported(tmp_path):
     run = Run(tmp_path / "run")
     assert run.probe() is None
     assert kinds(run) == {"probe.safetensors": "corrupt"}
+
+
+def test_a_record_that_claims_more_than_a_record_can_have(sound, tmp_path):
+    """A sparse file costs its maker nothing; reading it must not take the server's memory."""
+    run = copy_with(sound, tmp_path / "run", LAYERS, b"")
+    size = 4 << 30
+    with (tmp_path / "run" / LAYERS).open("wb") as file:
+        file.write(struct.pack("<Q", size) + struct.pack("<I", frames.masked(struct.pack("<Q", size))))
+        file.truncate(size + frames.OVERHEAD)
+    assert run.layer_steps("conv1") == []
+    assert kinds(run) == {LAYERS: "corrupt"}
+
+
+@pytest.mark.parametrize("change", [{"bins": 10**9}, {"bins": 0}, {"bins": -5}, {"filters": -1}, {"filters": 2**60}])
+def test_a_description_out_of_range_is_damage(sound, tmp_path, change):
+    name = "segments/0001/layers.tfrecord"
+    text = json.dumps({"id": 1, "name": "conv1", "kind": "conv", "type": "Conv2d", "filters": 4, "order": 0, **change})
+    run = copy_with(sound, tmp_path / "run", name, frames.encode(text.encode()))
+    assert run.layers() == []
+    assert kinds(run) == {name: "corrupt"}
+
+
+MISFITS = [
+    *((name, shape) for name in ("maximum", "neighbours", "tally_perplexity", "stale_steps") for shape in SHAPES),
+    *(("histogram", shape) for shape in ((), (4, 2, 2))),
+]
+
+
+@pytest.mark.parametrize(("name", "shape"), MISFITS)
+def test_a_record_whose_arrays_do_not_fit_is_damage(tmp_path, name, shape):
+    with contextlib.closing(RunWriter(tmp_path / "run")) as writer:
+        writer.declare_layer(layer_meta())
+        writer.layer_record("conv1", layer_record(1))
+        writer.layer_record("conv1", replace(layer_record(2), **{name: np.zeros(shape)}))
+    run = Run(tmp_path / "run")
+    assert [record.step for record in run.layer_records("conv1")] == [1]
+    if name in ("maximum", "histogram", "stale_steps"):
+        assert [p.step for p in run.records_at("conv1", run.layer_places()["conv1"], whole=False)] == [1]
+    assert [damage.record for damage in run.damage()] == [1]

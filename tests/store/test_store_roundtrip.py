@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import warnings
@@ -279,3 +280,36 @@ def test_many_tags_need_few_descriptors(tmp_path):
     run = Run(tmp_path / "run")
     assert all(run.scalars(tag).values.tolist() == [value, value] for tag, value in tags.items())
     writer.close()
+
+
+def test_a_restart_takes_over_at_its_first_record(tmp_path):
+    """Otherwise two trainings alternate, and the end of the one given up is shown as the latest."""
+    for steps in (range(0, 1000, 100), range(350, 500, 50)):
+        with contextlib.closing(RunWriter(tmp_path / "run")) as writer:
+            writer.declare_layer(layer_meta())
+            for step in steps:
+                writer.layer_record("conv1", layer_record(step))
+    run = Run(tmp_path / "run")
+    expected = [0, 100, 200, 300, 350, 400, 450]
+    assert [step for step, _ in run.layer_steps("conv1")] == expected
+    assert [record.step for record in run.layer_records("conv1")] == expected
+    assert run.layer_record("conv1").step == 450
+    assert [place.step for place in run.layer_places()["conv1"]] == expected
+    assert run.layer_places()["conv1"] is run.layer_places()["conv1"]
+
+
+def test_records_are_read_at_their_places(tmp_path):
+    with contextlib.closing(RunWriter(tmp_path / "run")) as writer:
+        writer.declare_layer(layer_meta(bins=8))
+        for step in range(5):
+            writer.layer_record("conv1", layer_record(step))
+    run = Run(tmp_path / "run")
+    places = run.layer_places()["conv1"]
+    whole, brief = (run.records_at("conv1", places[1:3], whole=whole) for whole in (True, False))
+    assert list(whole) == list(brief) == places[1:3]
+    for place in places[1:3]:
+        same_record(whole[place], layer_record(place.step))
+        for name in ("histogram", "maximum", "frequency", "stale_steps", "patches", "silent", "nonfinite", "calls"):
+            np.testing.assert_array_equal(getattr(brief[place], name), getattr(whole[place], name))
+        assert brief[place].neighbours.size == brief[place].patch_instances.size == 0
+    assert run.records_at("conv1", [places[0]._replace(file=(1, 2, 3))], whole=True) == {}

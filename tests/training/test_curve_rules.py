@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from analysis.training import Finding, Thresholds, curve_findings
-from analysis.training.curves import medians, noise, slope, smooth
+from analysis.training.curves import continued, medians, noise, slope, smooth
 
 
 def found(curves, **thresholds) -> dict[str, Finding]:
@@ -206,3 +208,29 @@ def test_robust_pieces():
     x, y = medians(steps.astype(float), values, 100)
     assert len(x) == len(y) == 100
     assert (np.diff(x) > 0).all()
+
+
+def test_a_restart_is_judged_by_the_line_it_continues() -> None:
+    steps = [0, 1, 2, 3, 4, 2, 3, 5, 1, 9]
+    segments = [1, 1, 1, 1, 1, 2, 2, 2, 3, 3]
+    kept, values = continued(steps, np.arange(10.0), segments)
+    assert kept.tolist() == [0, 1, 9]
+    assert values.tolist() == [0, 8, 9]
+    assert [part.tolist() for part in continued(steps[:8], np.arange(8.0), segments[:8])] == [
+        [0, 1, 2, 3, 5],
+        [0, 1, 5, 6, 7],
+    ]
+    assert [len(part) for part in continued([], [], [])] == [0, 0]
+
+
+def test_windows_and_running_medians_agree_with_the_slow_way() -> None:
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 3, 4, 5, 7, 199, 200, 201, 399, 1234):
+        values, steps = rng.normal(size=count), np.sort(rng.integers(0, 1000, count)).astype(float)
+        cuts = np.linspace(0, count, 201).astype(int) if count > 200 else np.arange(count + 1)
+        slow = [np.median(values[a:b]) for a, b in itertools.pairwise(cuts)]
+        np.testing.assert_array_equal(medians(steps, values, 200)[1], slow)
+        for width in (3, 5):
+            half = width // 2
+            slow = [np.median(values[max(i - half, 0) : i + half + 1]) for i in range(count)]
+            np.testing.assert_array_equal(smooth(values, width), slow)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -136,3 +137,13 @@ def test_parameters_are_checked(options):
 def test_lengths_must_agree():
     with pytest.raises(ValueError):
         stability([0, 1], [[1], [1]], [0])
+
+
+def test_distances_agree_with_one_pair_at_a_time() -> None:
+    rng = np.random.default_rng(0)
+    counts, silent = rng.integers(0, 9, (40, 6)), rng.integers(0, 5, 40)
+    counts[[3, 4, 20]], silent[[3, 4, 20]] = 0, 0
+    found = stability(np.arange(40), counts, silent).distance
+    filled = np.hstack([counts, silent[:, None]])
+    slow = [np.nan, *(total_variation(a, b) for a, b in itertools.pairwise(filled))]
+    np.testing.assert_allclose(found, slow, atol=1e-15)

@@ -198,8 +198,8 @@ def _labels(run: Run, record: LayerRecord, index: int) -> Any:
     total = float(record.tally_total[index]) if len(record.tally_total) else 0.0
     if not np.isfinite(total) or total <= 0:
         return html.P("No labels were given to the recorder, or it was never active.", className="quiet")
-    probe = run.probe()
-    names = (probe[1].get("class_names") or []) if probe else []
+    given = run.probe_info().get("class_names")
+    names = given if isinstance(given, list) else []
     bars = []
     for label, value in zip(record.top_labels[index][:5], record.top_tallies[index][:5], strict=True):
         if label < 0:

@@ -213,14 +213,14 @@ def draw_heatmap(
         scheme="dark" if scheme == "dark" else "light",
         top=max(tops),
     )
-    never = int(np.isnan(np.asarray(heatmap_values(record, selection.mode), float)).sum())
+    blank = int((~np.isfinite(heatmap_values(record, selection.mode))).sum())
     text = (
         f"{meta.name} · {meta.filters:,} {noun(meta, meta.filters)} · {record.patches:,} patches · step {record.step:,}"
     )
     if len(selection.runs) > 1:
         text = f"{runs[0].info.name} (run A) · {text}"
-    if never:
-        text += f" · {never:,} never active (empty cells)"
+    if blank:
+        text += f" · {blank:,} {'never active' if selection.mode == 'staleness' else 'not finite'} (empty cells)"
     if selection.layer is None:
         text += " · first layer, choose another in the top bar"
     query = urlencode([("runs", selection.runs[0]), ("layer", meta.name), ("step", record.step)])

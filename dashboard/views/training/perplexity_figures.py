@@ -66,9 +66,11 @@ def _cell(index: int, rows: int, columns: int) -> tuple[float, float, float, flo
 
 
 def _change(frame: LayerFrame) -> np.ndarray:
+    """How much each bar grew since the baseline, in points: of all sampled patches, as the bars themselves."""
     if frame.baseline is None:
         return np.zeros(len(frame.record.histogram))
-    return 100.0 * np.nan_to_num(signed_change(frame.record.histogram, frame.baseline.histogram))
+    now, then = (np.append(r.histogram, r.patches - np.sum(r.histogram)) for r in (frame.record, frame.baseline))
+    return 100.0 * np.nan_to_num(signed_change(now, then)[:-1])
 
 
 def _histogram_traces(frame: LayerFrame, index: int) -> list[dict[str, Any]]:
