@@ -29,6 +29,8 @@
   function complete(changes) {
     const full = Object.assign({}, changes);
     if ("runs" in full) Object.assign(full, { step: null, range: null, page: null, checkpoint: null }, changes);
+    /* A zoom is in units of the x-axis: it means nothing on another one. */
+    if ("axis" in full) full.range = null;
     if ("layer" in full && !("filter" in full)) full.filter = null;
     return full;
   }

@@ -145,7 +145,7 @@
       const value = point.data.text ? point.data.text[point.pointNumber] : Number(point.y.toPrecision(4));
       const row = runs.get(meta.run) || { colour: point.data.line && point.data.line.color, groups: new Map() };
       const words = row.groups.get(meta.group) || [];
-      words.push((meta.role ? meta.role + " " : "") + value);
+      words.push((meta.role ? meta.role + " " : "") + value + (meta.smoothed ? " (smoothed)" : ""));
       row.groups.set(meta.group, words);
       runs.set(meta.run, row);
     }

@@ -17,6 +17,9 @@ from analysis.store import layout
 from analysis.store.layers import decode_arrays
 from analysis.store.logfile import damage_of
 
+# Bytes of a probe's arrays. The web process reads them whole, and a run should not grow by a data set.
+MAX_PROBE = 256 << 20
+
 
 def write_probe(run: Path, segment: int, encoded: bytes, info: dict[str, Any]) -> bool:
     """Keep a probe; False if this segment already kept another one. Raises OSError."""
@@ -64,6 +67,8 @@ def read_probe(place: Path) -> tuple[tuple[dict[str, np.ndarray], dict[str, Any]
         return None, Damage("corrupt", place.name, 0, 0, f"{error}.")
     try:
         with layout.opened(place.with_suffix(".safetensors")) as (fd, status):
+            if status.st_size != description.get("bytes") or status.st_size > MAX_PROBE:
+                return None, Damage("corrupt", name, 0, 0, f"It has {status.st_size:,} bytes, not as described.")
             data = layout.read_exactly(fd, 0, status.st_size)
     except OSError as error:
         return None, damage_of(error, name, 0, 0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +19,7 @@ from analysis.store.reader import Run, run_info
 _DEPTH = 6  # levels below a root
 _FOLDERS = 50_000  # directories looked at, so that a wrong root does not keep the page waiting
 _OPEN_RUNS = 64
+_LOOK_AGAIN = 2.0  # seconds before a run that was missing is looked for again
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class RunIndex:
         self._seen: dict[Path, _Seen] = {}
         self._paths: dict[str, Path] = {}
         self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._missed: dict[str, float] = {}  # id -> when it was looked for in vain
 
     def list(self) -> list[RunInfo]:
         """Runs by time of creation, oldest first."""
@@ -76,8 +80,11 @@ class RunIndex:
             run = self._runs.get(run_id)
             if run is None or not self._still(run):
                 self._runs.pop(run_id, None)
-                self.list()
+                # Every panel of an open page asks for its run: one look around answers them all.
+                if time.monotonic() - self._missed.get(run_id, -math.inf) > _LOOK_AGAIN:
+                    self.list()
                 if run_id not in self._paths:
+                    self._missed = {**self._missed, run_id: time.monotonic()} if len(self._missed) < 100 else {}
                     raise NotFound(
                         f"The run {run_id[:80]!r} is missing.", "Choose a run from the list, or restore its directory."
                     )

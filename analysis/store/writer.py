@@ -22,7 +22,8 @@ from analysis.errors import NotFound, ParameterError
 from analysis.records import LayerMeta, LayerRecord
 from analysis.store import frames, layers, layout, opening
 from analysis.store.appendfile import Appender
-from analysis.store.probes import write_probe
+from analysis.store.heartbeat import Heartbeat
+from analysis.store.probes import MAX_PROBE, write_probe
 
 _HEARTBEAT = 10.0  # seconds
 _SETTLE = 5.0  # seconds between notes about dropped records
@@ -59,6 +60,7 @@ class RunWriter:
         self._closed = False
         self._beat = self._settled = time.monotonic()
         self._last_step = 0
+        self._heartbeat = Heartbeat(self._directory / layout.SEGMENT_FILE, _HEARTBEAT)
 
     @property
     def dropped(self) -> int:
@@ -104,11 +106,17 @@ class RunWriter:
     def layer_record(self, name: str, record: LayerRecord) -> None:
         """Append one record of a declared layer. Patch arrays left empty mean: as in the record before.
 
-        Raises NotFound when the layer was not declared, ParameterError when an array is not numeric.
+        Raises NotFound when the layer was not declared, ParameterError when an array is not numeric or the record is
+        larger than a reader accepts.
         """
         if self._silent():
             return
         payload = layers.encode_record(record)
+        if len(payload) > frames.MAX_PAYLOAD:
+            raise ParameterError(
+                f"A record of {name} has {len(payload):,} bytes; {frames.MAX_PAYLOAD:,} is the most.",
+                "Watch it with fewer bins, neighbours or patches per instance.",
+            )
         with self._lock:
             if name not in self._layers:
                 if self._files.dropped:  # its description did not fit on the disk
@@ -127,6 +135,10 @@ class RunWriter:
         if self._silent():
             return
         encoded = layers.encode_arrays(dict(arrays))
+        if len(encoded) > MAX_PROBE:
+            message = f"The probe set has {len(encoded):,} bytes and is not copied into the run; its labels are."
+            self.note("warning", message, self._last_step)
+            encoded = layers.encode_arrays({name: array for name, array in arrays.items() if name == "labels"})
         with self._lock:
             try:
                 kept = write_probe(self.path, self.segment, encoded, layout.plain(info))
@@ -186,6 +198,7 @@ class RunWriter:
             return
         with self._lock:
             self._closed = True
+            self._heartbeat.stop()
             self._files.try_now()
             self._settle()
             try:

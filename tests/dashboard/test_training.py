@@ -254,3 +254,29 @@ def test_forged_cursors_ask_for_a_new_drawing(ids: dict[str, str], cursors: dict
     delta, stale = curve_callbacks.extend_curves(None, cursors, f"?runs={ids['Wide']}")
     assert delta is no_update
     assert stale is not no_update
+
+
+def test_the_axes_stay_while_the_step_slider_moves(ids: dict[str, str]) -> None:
+    search = f"?runs={ids['Wide']}"
+    ranges = set()
+    for step in (20, 100, 200):
+        figure, *_ = layer_callbacks.draw_perplexity({"step": step}, None, None, None, None, None, False, search)
+        layout = figure["layout"]
+        ranges.add(str([layout[name]["range"] for name in ("yaxis", "yaxis2", "yaxis3", "yaxis4")]))
+        for trace, axis in ((figure["data"][0], "yaxis"), (figure["data"][1], "yaxis2")):
+            low, high = layout[axis]["range"]
+            assert low <= min(trace["y"])
+            assert max(trace["y"]) <= high
+    assert len(ranges) == 1
+
+
+def test_a_long_stability_line_keeps_what_moved_furthest() -> None:
+    from analysis.training.stability import Stability
+    from dashboard.views.training.stability_figures import thinned
+
+    distance = np.full(5000, 0.01)
+    distance[0], distance[3210] = np.nan, 0.9
+    item = thinned(Stability(np.arange(5000), distance, None, "learning", 0.1, 2), 200)
+    assert len(item.steps) == 200
+    assert item.steps[np.nanargmax(item.distance)] == 3210
+    assert list(item.steps) == sorted(item.steps)

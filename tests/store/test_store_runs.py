@@ -110,3 +110,34 @@ def test_status_follows_the_last_write_whatever_the_clock(tmp_path):
 
 def test_missing_roots_are_empty(tmp_path):
     assert find_runs([tmp_path / "no", tmp_path]) == []
+
+
+def test_a_long_silence_is_no_end_while_the_process_lives(tmp_path, monkeypatch):
+    monkeypatch.setattr("analysis.store.writer._HEARTBEAT", 0.05)
+    writer = RunWriter(tmp_path / "run")
+    segment = tmp_path / "run" / "segments" / "0001"
+
+    def aged():
+        for path in segment.rglob("*"):
+            os.utime(path, (time.time() - 1000,) * 2)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            if Run(tmp_path / "run").info.status == "running":
+                return True
+            time.sleep(0.02)
+        return False
+
+    assert aged()
+    writer.close()
+    assert Run(tmp_path / "run").info.status == "finished"
+
+
+def test_a_missing_run_is_found_when_it_comes_back(tmp_path, monkeypatch):
+    writer = RunWriter(tmp_path / "a" / "run")
+    writer.close()
+    index = RunIndex([tmp_path / "b"])
+    with pytest.raises(NotFound):
+        index.open(writer.run_id)
+    (tmp_path / "a").rename(tmp_path / "b")
+    monkeypatch.setattr("analysis.store.runs._LOOK_AGAIN", 0.0)
+    assert index.open(writer.run_id).path == tmp_path / "b" / "run"

@@ -134,7 +134,7 @@ def _lines(item: Series, row: int, smooth: float) -> list[tuple[dict[str, Any], 
             "mode": "lines",
             "line": style,
             "hoverinfo": "none",
-            "meta": raw["meta"],
+            "meta": raw["meta"] | {"smoothed": True},
             "showlegend": row == 0,
         }
         lines.append((line, TraceKey(item.run_id, item.tag, True)))

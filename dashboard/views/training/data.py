@@ -120,6 +120,11 @@ def frames_of(selection: Selection, runs: list[Run], step: int | None) -> list[L
     return frames
 
 
+def records_of(run: Run, meta: LayerMeta) -> list[LayerRecord]:
+    """The history of a layer, by step."""
+    return services.current().histories.records(run, meta)
+
+
 def layer_of(run: Run, name: str | None) -> LayerMeta:
     """The named layer, or the first watched one when none is chosen."""
     layers = run.layers()

@@ -16,7 +16,7 @@ from dashboard import services
 from dashboard.selection import Selection
 from dashboard.views.training import data
 from dashboard.views.training.filter_figures import heatmap_figure
-from dashboard.views.training.perplexity_figures import PER_PAGE, columns_for, perplexity_figure
+from dashboard.views.training.perplexity_figures import PER_PAGE, columns_for, perplexity_figure, with_scale
 from dashboard.views.training.stability_figures import stability_figure
 from dashboard.widgets.states import empty_figure
 
@@ -143,6 +143,7 @@ def draw_perplexity(
     pages = -(-len(frames) // PER_PAGE)
     page = min(selection.page, pages)
     shown = frames[(page - 1) * PER_PAGE : page * PER_PAGE]
+    shown = [with_scale(item, data.records_of(runs[0], item.meta)) for item in shown]
     columns = min(2, len(shown)) if narrow else columns_for(len(shown))
     rows = -(-len(shown) // columns)
     record = shown[0].record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -19,12 +19,28 @@ PER_PAGE = 8
 
 @dataclass(frozen=True)
 class LayerFrame:
-    """A layer at the step shown: record and baseline of run A, and the record of run B where there is one."""
+    """A layer at the step shown: record and baseline of run A, and the record of run B where there is one.
+
+    top, swing: least upper ends of the two vertical axes, in per cent of patches.
+    """
 
     meta: LayerMeta
     record: LayerRecord
     baseline: LayerRecord | None = None
     other: LayerRecord | None = None
+    top: float = 0.0
+    swing: float = 0.0
+
+
+def with_scale(frame: LayerFrame, records: Sequence[LayerRecord]) -> LayerFrame:
+    """The frame with the scale of its axes: the highest bar and the largest change at any step, in per cent.
+
+    The axes then stay while the step slider moves.
+    """
+    shares = np.array([share(record) for record in records])
+    then = share(frame.baseline) if frame.baseline is not None else np.zeros_like(shares[-1:])
+    swing = float(np.abs(shares - then).max()) if frame.baseline is not None else 0.0
+    return replace(frame, top=float(shares.max()), swing=swing)
 
 
 def share(record: LayerRecord) -> np.ndarray:
@@ -41,14 +57,12 @@ def perplexity_figure(frames: Sequence[LayerFrame], selected: str | None, column
     """One small multiple per layer: above, per cent of patches by perplexity; below, its change since the baseline."""
     columns = columns or columns_for(len(frames))
     rows = math.ceil(len(frames) / columns)
-    top = max([1.0, *(float(share(record).max()) for f in frames for record in (f.record, f.other) if record)])
-    swing = max([0.5, *(float(np.abs(_change(f)).max()) for f in frames)])
     data: list[dict[str, Any]] = []
     extra: dict[str, Any] = {"annotations": [], "bargap": 0.05, "barmode": "overlay", "hovermode": "closest"}
     for index, frame in enumerate(frames):
         cell = _cell(index, rows, columns)
         data += _histogram_traces(frame, index)
-        extra |= _histogram_axes(frame, index, cell, top, swing, first=index % columns == 0)
+        extra |= _histogram_axes(frame, index, cell, first=index % columns == 0)
         extra["annotations"].append(_title(frame, cell, frame.meta.name == selected))
     extra["margin"] = {"l": 56, "r": 10, "t": 26, "b": 44}
     return {"data": data, "layout": theme.layout(**extra)}
@@ -56,7 +70,7 @@ def perplexity_figure(frames: Sequence[LayerFrame], selected: str | None, column
 
 def _cell(index: int, rows: int, columns: int) -> tuple[float, float, float, float]:
     """Left, right, bottom, top of a small multiple in paper coordinates."""
-    gap_x, gap_y = 0.045, 0.24 / max(1, rows) if rows > 1 else 0.0
+    gap_x, gap_y = 0.06, 0.24 / max(1, rows) if rows > 1 else 0.0
     width = (1 - gap_x * (columns - 1)) / columns
     height = (1 - gap_y * (rows - 1)) / rows
     row, column = divmod(index, columns)
@@ -131,8 +145,10 @@ def _axis_ids(index: int) -> tuple[str, str, str]:
 
 
 def _histogram_axes(
-    frame: LayerFrame, index: int, cell: tuple[float, float, float, float], top: float, swing: float, *, first: bool
+    frame: LayerFrame, index: int, cell: tuple[float, float, float, float], *, first: bool
 ) -> dict[str, Any]:
+    top = max([1.0, frame.top, *(float(share(record).max()) for record in (frame.record, frame.other) if record)])
+    swing = max(0.5, frame.swing, float(np.abs(_change(frame)).max()))
     left, right, bottom, ceiling = cell
     middle = bottom + 0.36 * (ceiling - bottom)
     x, upper, lower = _axis_ids(index)
@@ -159,7 +175,6 @@ def _histogram_axes(
             anchor=x,
             range=[0, top * 1.05],
             nticks=4,
-            showticklabels=first,
             **fixed,
         ),
         key(lower): theme.axis(
@@ -168,7 +183,6 @@ def _histogram_axes(
             anchor=x,
             range=[-swing * 1.1, swing * 1.1],
             nticks=3,
-            showticklabels=first,
             **fixed,
         )
         | {"zeroline": True, "zerolinecolor": theme.NEUTRAL},

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from analysis.training.stability import Stability
 from dashboard import theme
+
+POINTS = 8_000  # of all rows together, so that the response stays small
+
+
+def thinned(item: Stability, most: int) -> Stability:
+    """The same stability with at most ``most`` records: of every stretch the one that moved furthest."""
+    most = max(50, most)
+    if len(item.steps) <= most:
+        return item
+    values = np.nan_to_num(np.asarray(item.distance, float), nan=-1.0)
+    kept = np.array([part[np.argmax(values[part])] for part in np.array_split(np.arange(len(values)), most)])
+    return replace(item, steps=np.asarray(item.steps)[kept], distance=np.asarray(item.distance)[kept])
 
 
 def stability_figure(
@@ -36,7 +49,7 @@ def stability_figure(
         )
         for index, item in enumerate((ours, theirs)):
             if item is not None and len(item.steps):
-                data.append(_distance_line(name, item, index, y))
+                data.append(_distance_line(name, thinned(item, POINTS // rows), index, y))
         shapes.append(_level(ours.threshold, y))
         annotations.append(_row_title(name, top, name == selected))
     if step is not None:
