@@ -31,7 +31,7 @@ ABOUT: dict[str, About] = {
         what="How many filters of a layer answer to a patch of the input at once. Left: few filters, specific "
         "patterns; "
         "right: many. Above the line, per cent of patches; below it, change in points since the baseline, orange up, "
-        "blue down. The outline is run B.",
+        "blue down. The outline is run B. Each layer has a scale of its own, the same at every step.",
         how="Patches are the receptive fields of sampled positions of the probe set. Patches on which every filter is "
         "silent have no perplexity; they are counted in the line under the title. A histogram may move either way "
         "while a layer learns.",
