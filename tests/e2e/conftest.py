@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser import ARGUMENTS, executable
 from tests.dashboard.conftest import write_run
 
 ROOT = Path(__file__).parents[2]
@@ -74,19 +73,6 @@ def server(runs_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     found = start(["serve", str(runs_dir), "--workspace", str(workspace), "--port", "0"])
     yield found
     found.stop()
-
-
-@pytest.fixture(scope="session")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as found:
-        yield found
-
-
-@pytest.fixture(scope="session")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    found = playwright.chromium.launch(executable_path=executable(), args=list(ARGUMENTS))
-    yield found
-    found.close()
 
 
 @dataclass

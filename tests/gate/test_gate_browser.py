@@ -8,12 +8,10 @@ import dash_mantine_components as dmc
 import plotly.graph_objects as go
 import pytest
 from dash import ClientsideFunction, Input, Output, dcc, html
-from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 
 from dashboard import gate
 from dashboard.settings import Settings
-from tests.browser import ARGUMENTS, executable
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 TOKEN = "correct-horse-battery"
@@ -54,14 +52,6 @@ def served(tmp_path, request):
     yield f"http://127.0.0.1:{server.port}{request.param}"
     server.shutdown()
     thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable(), args=list(ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 def test_the_page_works_under_its_policy(served, browser):
