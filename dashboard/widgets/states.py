@@ -7,6 +7,7 @@ from typing import Any
 from dash import html
 
 from analysis.errors import CutawayError
+from dashboard import theme
 
 
 def empty(title: str, reason: str, remedy: Any = None) -> html.Div:
@@ -33,7 +34,8 @@ def failure(error: CutawayError, subject: str) -> html.Div:
 def empty_figure(text: str) -> dict[str, Any]:
     """A figure that says why it is empty; for panels whose graph must stay in the page."""
     note = {
-        "text": text,
+        # Errors repeat what the user typed: only the line breaks are markup.
+        "text": "<br>".join(theme.plain(line, 200) for line in text.split("<br>")),
         "x": 0.5,
         "y": 0.5,
         "xref": "paper",

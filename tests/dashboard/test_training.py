@@ -280,3 +280,32 @@ def test_a_long_stability_line_keeps_what_moved_furthest() -> None:
     assert len(item.steps) == 200
     assert item.steps[np.nanargmax(item.distance)] == 3210
     assert list(item.steps) == sorted(item.steps)
+
+
+def test_a_layer_that_is_not_finite_says_so_instead_of_an_empty_picture(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from analysis.records import LayerMeta
+    from analysis.store.writer import RunWriter
+    from dashboard.app import create_app
+    from dashboard.settings import Settings
+
+    from .conftest import record
+
+    meta = LayerMeta("<b>conv</b>", "conv", "Conv2d", 6, 0)
+    good = record(meta, 1, 1.0, np.random.default_rng(0))
+    nothing = np.full(6, np.nan, "f4")
+    writer = RunWriter(tmp_path / "runs" / "x", {}, "x")
+    writer.declare_layer(meta)
+    writer.layer_record(
+        meta.name, replace(good, histogram=good.histogram * 0, nonfinite=64, maximum=nothing, frequency=nothing)
+    )
+    writer.close()
+    app = create_app(Settings(roots=(tmp_path / "runs",), workspace=tmp_path / "ws"))
+    with app.server.test_request_context("/"):
+        search = f"?runs={writer.run_id}"
+        figure, *_ = layer_callbacks.draw_perplexity(None, None, None, None, None, None, False, search)
+        assert any("all 64 patches<br>not finite" in note["text"] for note in figure["layout"]["annotations"])
+        figure, *_ = layer_callbacks.draw_heatmap(None, None, None, None, None, None, "light", search)
+        text = figure["layout"]["annotations"][0]["text"]
+        assert "None of the 6 filters of &lt;b&gt;conv&lt;/b&gt; had a finite activation" in text

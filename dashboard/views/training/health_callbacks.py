@@ -112,9 +112,6 @@ def _count(findings: list[Finding]) -> str:
 def _run_parts(run: Run, index: int, selection: Selection, findings: list[Finding]) -> list[Any]:
     thresholds = data.thresholds_of(selection)
     parts: list[Any] = []
-    layers = run.layers()
-    if layers:
-        parts.append(_table(run, selection, thresholds, linked=index == 0))
     parts += [html.P(item.sentence(), className="damage", role="alert") for item in run.damage()]
     for note in run.notes()[-5:]:
         look = "quiet" if note.kind == "info" else "damage"
@@ -123,6 +120,8 @@ def _run_parts(run: Run, index: int, selection: Selection, findings: list[Findin
         parts.append(finding_list(findings))
     else:
         parts.append(html.P("No rule found anything unusual in the records so far.", className="quiet"))
+    if run.layers():
+        parts.append(_table(run, selection, thresholds, linked=index == 0))
     return parts
 
 
@@ -147,10 +146,16 @@ def _table(run: Run, selection: Selection, thresholds: Thresholds, *, linked: bo
 
 def _row(summary: LayerSummary, output: bool, chosen: bool, linked: bool) -> html.Tr:
     place = json.dumps({"layer": summary.name})
-    name: Any = summary.name
+    # A long dotted name keeps its end, which is what tells layers apart.
+    shown = summary.name if len(summary.name) <= 18 else f"…{summary.name[-17:]}"
+    name: Any = html.Span(shown, title=summary.name)
     if linked:
         name = html.Button(
-            summary.name, type="button", className="link", **attributes({"data-nav": place, "data-inspect": "1"})
+            shown,
+            title=summary.name,
+            type="button",
+            className="link",
+            **attributes({"data-nav": place, "data-inspect": "1"}),
         )
     cells = [html.Th(name, scope="row"), html.Td(f"{summary.filters:,}", className="num")]
     for key, _ in COLUMNS:

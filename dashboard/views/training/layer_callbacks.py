@@ -204,6 +204,16 @@ def draw_heatmap(
             )
     except CutawayError as error:
         return empty_figure(f"{error.message}<br>{error.remedy}"), "", "#", None
+    if not np.isfinite(heatmap_values(record, selection.mode)).any():
+        reason = "was ever active" if selection.mode == "staleness" else "had a finite activation"
+        return (
+            empty_figure(
+                f"None of the {meta.filters:,} {noun(meta, 2)} of {meta.name} {reason}<br>up to step {record.step:,}."
+            ),
+            "",
+            "#",
+            meta.name,
+        )
     tops = [_largest(heatmap_values(item, selection.mode)) for item in records]
     figure = heatmap_figure(
         record,

@@ -64,19 +64,37 @@ def perplexity_figure(frames: Sequence[LayerFrame], selected: str | None, column
         data += _histogram_traces(frame, index)
         extra |= _histogram_axes(frame, index, cell, first=index % columns == 0)
         extra["annotations"].append(_title(frame, cell, frame.meta.name == selected))
+        if not np.any(frame.record.histogram):
+            extra["annotations"].append(_why_empty(frame.record, cell))
     extra["margin"] = {"l": 56, "r": 10, "t": 26, "b": 44}
     return {"data": data, "layout": theme.layout(**extra)}
 
 
 def _cell(index: int, rows: int, columns: int) -> tuple[float, float, float, float]:
     """Left, right, bottom, top of a small multiple in paper coordinates."""
-    gap_x, gap_y = 0.06, 0.24 / max(1, rows) if rows > 1 else 0.0
+    gap_x, gap_y = 0.06, 0.3 / max(1, rows) if rows > 1 else 0.0
     width = (1 - gap_x * (columns - 1)) / columns
     height = (1 - gap_y * (rows - 1)) / rows
     row, column = divmod(index, columns)
     left = column * (width + gap_x)
     top = 1 - row * (height + gap_y)
     return left, left + width, max(0.0, top - height), top
+
+
+def _why_empty(record: LayerRecord, cell: tuple[float, float, float, float]) -> dict[str, Any]:
+    """A histogram without a bar says what became of its patches."""
+    reasons = ["not finite"] if record.nonfinite else []
+    reasons += ["silent"] if record.silent else []
+    left, right, bottom, top = cell
+    return {
+        "text": f"all {record.patches:,} patches<br>{' or '.join(reasons) or 'missing'}",
+        "x": (left + right) / 2,
+        "y": bottom + 0.7 * (top - bottom),
+        "xref": "paper",
+        "yref": "paper",
+        "showarrow": False,
+        "font": {"size": 12},
+    }
 
 
 def _change(frame: LayerFrame) -> np.ndarray:
