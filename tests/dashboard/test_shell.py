@@ -167,7 +167,7 @@ def test_looking_at_a_run_never_changes_it(tmp_path: Path) -> None:
         search = f"?runs={run_id}&layer=conv1&filter=1&smooth=0.9"
         curve_callbacks.draw_curves(None, None, None, search)
         layer_callbacks.draw_perplexity(None, None, None, None, None, None, False, search)
-        layer_callbacks.draw_stability(None, None, None, None, None, search)
+        layer_callbacks.draw_stability(None, None, None, None, None, None, search)
         layer_callbacks.draw_heatmap(None, None, None, None, None, None, "light", search)
         health_callbacks.draw_health(None, None, None, None, None, search)
         inspector.draw_inspector(None, None, None, None, None, None, search)

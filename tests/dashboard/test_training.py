@@ -106,7 +106,9 @@ def test_a_missing_run_says_so_in_every_panel(search: str | None) -> None:
         layer_callbacks.draw_perplexity(None, None, None, None, None, None, False, search)[0]["layout"]["annotations"][
             0
         ]["text"],
-        layer_callbacks.draw_stability(None, None, None, None, None, search)[0]["layout"]["annotations"][0]["text"],
+        layer_callbacks.draw_stability(None, None, None, None, None, None, search)[0]["layout"]["annotations"][0][
+            "text"
+        ],
         layer_callbacks.draw_heatmap(None, None, None, None, None, None, "light", search)[0]["layout"]["annotations"][
             0
         ]["text"],
@@ -144,7 +146,9 @@ def test_run_b_is_an_outline(ids: dict[str, str]) -> None:
 
 
 def test_stability_has_a_row_per_layer(ids: dict[str, str]) -> None:
-    figure, _, subtitle = layer_callbacks.draw_stability(None, None, None, None, None, f"?runs={ids['Wide']}&limit=1")
+    figure, _, subtitle = layer_callbacks.draw_stability(
+        None, None, None, None, None, None, f"?runs={ids['Wide']}&limit=1"
+    )
     assert [trace["name"] for trace in figure["data"]] == ["conv1", "fc"]
     assert figure["data"][0]["x"] == list(range(EVERY, STEPS + 1, EVERY))
     assert "2 of 2 layers settled" in subtitle

@@ -86,5 +86,5 @@ def test_nothing_is_judged_twice(ids: dict[str, str], monkeypatch: pytest.Monkey
     for name in ("layer_findings", "layer_summary", "curve_findings"):
         monkeypatch.setattr(data, name, lambda *_: pytest.fail("computed again"))
     assert text_of(health_callbacks.draw_health(None, None, None, None, None, search)) == first
-    layer_callbacks.draw_stability(None, None, None, None, None, search)
+    layer_callbacks.draw_stability(None, None, None, None, None, None, search)
     inspector.draw_inspector(None, None, None, None, None, None, search + "&layer=conv1")

@@ -93,6 +93,7 @@ def _register_panels(app: dash.Dash) -> None:
         Input("sel-runs", "data"),
         Input("sel-layer", "data"),
         Input("sel-limit", "data"),
+        Input("sel-page", "data"),
         State("url", "data"),
     )(draw_stability)
     app.callback(
@@ -163,9 +164,9 @@ def draw_perplexity(
 
 
 def draw_stability(
-    frame: Any, _steps: Any, _runs: Any, _layer: Any, _limit: Any, search: str | None
+    frame: Any, _steps: Any, _runs: Any, _layer: Any, _limit: Any, _page: Any, search: str | None
 ) -> tuple[Any, Any, str]:
-    """One row per layer: how far its histogram moved from record to record."""
+    """One row per layer of the histograms' page: how far its histogram moved from record to record."""
     selection = Selection.parse(search)
     style = {"height": "220px"}
     try:
@@ -182,6 +183,10 @@ def draw_stability(
     settled = sum(item.state == "settled" for _, item, _ in rows)
     text = f"{settled} of {len(rows)} layers settled · distance at most {selection.limit:g}"
     text += f", {thresholds.stable_records} records in a row"
+    first = (min(selection.page, -(-len(rows) // PER_PAGE)) - 1) * PER_PAGE
+    if len(rows) > PER_PAGE:
+        text = f"layers {first + 1} to {min(len(rows), first + PER_PAGE)} · {text}"
+        rows = rows[first : first + PER_PAGE]
     figure = stability_figure(rows, selected=selection.layer, step=data.step_of(frame))
     return figure, {"height": f"{80 + max(58, 240 // len(rows)) * len(rows)}px"}, text
 

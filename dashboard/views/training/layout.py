@@ -205,7 +205,7 @@ def _heatmap() -> html.Section:
     return panel(
         "heatmap",
         "Filter activation",
-        [graph("heatmap", 300, "One cell per filter of the selected layer"), html.Div(id="heatmap-note")],
+        [graph("heatmap", 360, "One cell per filter of the selected layer"), html.Div(id="heatmap-note")],
         about=ABOUT["heatmap"],
         controls=[
             _segmented("mode", "Show", modes, "maximum"),
