@@ -19,7 +19,8 @@
       if (indices.length) {
         window.Plotly.extendTraces(gd, { x: delta.traces.map((t) => t.x), y: delta.traces.map((t) => t.y) }, indices);
       }
-      return Object.assign({}, cursors, { cursors: delta.cursors, appended: cursors.appended + delta.added });
+      window.dash_clientside.set_props("curves-subtitle", { children: delta.subtitle });
+      return Object.assign({}, cursors, { counts: delta.counts, cursors: delta.cursors, appended: cursors.appended + delta.added });
     },
     /* A zoom is part of the selection: the server answers that stretch in full detail. */
     zoom(event) {

@@ -242,6 +242,7 @@ def test_a_growing_run_sends_only_what_is_new(tmp_path: Path) -> None:
         delta, stale = curve_callbacks.extend_curves(None, cursors, search)
         assert stale is no_update
         assert delta["rev"] == cursors["rev"]
+        assert delta["subtitle"] == "1 run · 206 records · up to 101"
         assert [trace["x"] for trace in delta["traces"]] == [[101.0]] * 4
         assert delta["traces"][0]["y"] == [0.25]
         assert delta["traces"][1]["y"][0] != 0.25  # the smoothed line

@@ -84,25 +84,42 @@ def draw_curves(_runs: Any, _curves: Any, _stale: Any, search: str | None) -> tu
         x_range=selection.range,
         revision=revision,
     )
+    counts = _counts(series)
     cursors = {
         "rev": secrets.token_hex(8),
         "keys": [[key.run_id, key.tag, key.smooth] if key else None for key in keys],
         "cursors": {f"{item.run_id}\t{item.tag}": item.curve.cursor for item in series},
         "appended": 0,
+        "counts": counts,
         "shape": _shape(runs),
     }
-    return figure, cursors, _subtitle(series), _note(series), _export(selection, series)
+    return figure, cursors, _subtitle(counts), _note(series), _export(selection, series)
 
 
-def _subtitle(series: list[Series]) -> str:
-    total = sum(item.curve.total for item in series)
-    drawn = sum(len(item.curve.x) for item in series)
-    last = max((float(item.curve.x.max()) for item in series if len(item.curve.x) and item.unit == 1.0), default=None)
-    runs = len({item.run_id for item in series})
+def _counts(series: list[Series]) -> list[Any]:
+    """Runs, records, points drawn, and the largest x where it counts steps or epochs."""
+    xs = [float(item.curve.x.max()) for item in series if len(item.curve.x) and item.unit == 1.0]
+    return [
+        len({item.run_id for item in series}),
+        sum(item.curve.total for item in series),
+        sum(len(item.curve.x) for item in series),
+        max(xs, default=None),
+    ]
+
+
+def _subtitle(counts: list[Any]) -> str:
+    runs, total, drawn, last = counts
     text = f"{runs} run{'s' if runs > 1 else ''} · {total:,} records"
     if drawn < total:
         text += f", {drawn:,} drawn (extremes kept)"
     return text + (f" · up to {last:,.6g}" if last is not None else "")
+
+
+def _recount(before: list[Any], fresh: list[Any]) -> list[Any]:
+    runs, total, drawn, last = before
+    new = sum(len(item.steps) for item in fresh)
+    steps = [int(item.steps.max()) for item in fresh if len(item.steps)]
+    return [runs, total + new, drawn + new, None if last is None else max(last, *steps)]
 
 
 def _note(series: list[Series]) -> str:
@@ -130,6 +147,11 @@ def _shape(runs: list[Run]) -> list[list[int]]:
 def _is_state(value: Any) -> bool:
     """Whether this is what ``draw_curves`` gave out: it comes back from the browser."""
     if not isinstance(value, dict) or not isinstance(value.get("appended"), int | float):
+        return False
+    counts = value.get("counts")
+    if not isinstance(counts, list) or len(counts) != 4 or not all(isinstance(n, int) for n in counts[:3]):
+        return False
+    if not isinstance(counts[3], int | float | None):
         return False
     keys, cursors = value.get("keys"), value.get("cursors")
     if not isinstance(keys, list) or not isinstance(cursors, dict) or "rev" not in value:
@@ -176,6 +198,8 @@ def extend_curves(_pulse: Any, cursors: Any, search: str | None) -> tuple[Any, A
         "traces": traces,
         "cursors": {name: item.cursor for name, item in fresh.items()},
         "added": max(len(item.steps) for item in fresh.values()),
+        "counts": (counts := _recount(cursors["counts"], list(fresh.values()))),
+        "subtitle": _subtitle(counts),
     }
     return delta, no_update
 
