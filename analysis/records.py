@@ -171,8 +171,8 @@ class Segment:
 class RunInfo:
     """What a list of runs shows. id: opaque, stable when the directory is renamed.
 
-    status: 'running', 'finished', 'failed' (closed by an exception), 'stopped updating', or 'unreadable' (then error
-    says why). updated: time of the last write, seconds since the epoch.
+    status: 'running', 'finished', 'interrupted' (cancelled, or Ctrl-C), 'failed' (closed by another exception),
+    'stopped updating', or 'unreadable' (then error says why). updated: time of the last write, seconds since the epoch.
     """
 
     id: str

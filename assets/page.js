@@ -34,6 +34,8 @@
     }
     const dot = document.getElementById("connection");
     if (!dot || ok === connected) return;
+    /* What was asked while the server was away is lost: the address holds the whole view, so ask for it anew. */
+    if (ok && !connected) return window.location.reload();
     connected = ok;
     dot.classList.toggle("lost", !ok);
     document.getElementById("connection-text").textContent = ok ? "connected" : "reconnecting…";
@@ -92,6 +94,11 @@
   document.addEventListener("click", (event) => {
     const inside = event.target.closest("details.disclosure");
     closeDisclosures(event.target.closest(".menu-link") ? null : inside);
+  });
+
+  /* Typing into a picker replaces what it shows, as in any search field. */
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches(".mantine-Select-input")) event.target.select();
   });
 
   function clearLast() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is first imported
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +72,8 @@ class Plain:
 
     def train(self, number: int) -> float:
         at = number * 64 % 1024
-        loss = nn.functional.cross_entropy(self.model(self.images[at : at + 64]), self.labels[at : at + 64])
+        images, self.target = self.images[at : at + 64], self.labels[at : at + 64]
+        loss = nn.functional.cross_entropy(self.model(images), self.target)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -116,8 +120,7 @@ class Sampled(Recorded):
         self.recorder.watch(self.model, sample_batches=True)
 
     def record(self, loss: float, number: int) -> None:
-        at = number * 64 % 1024
-        self.recorder.batch(labels=self.labels[at : at + 64])
+        self.recorder.batch(labels=self.target)
         self.recorder.log({"loss": loss}, number)
 
 

@@ -2,8 +2,9 @@
 
 Usage: python benchmarks/recorder.py [--seconds 150]
 
-Every way trains its own copy of the same model on the same data, with one torch thread, in turns of 20 steps in random
-order, so that a slow moment of the machine hits all alike. Two kinds of figures:
+Every way trains its own copy of the same model on the same data, in turns of 20 steps in random order, so that a slow
+moment of the machine hits all alike. Torch and BLAS have one thread each: the threads of BLAS that TensorBoard's sums
+wake go on spinning, which more than doubles what its histograms take of the processor. Two kinds of figures:
 
 - ratio: CPU time of the process in a turn against the plain loop's turn in the same round, median over rounds. 'Plain
   loop again' (A/A) shows how far ratios can be trusted: effects below its spread cannot be seen in this way. Nor can a
@@ -19,6 +20,7 @@ Intervals are 95 % bootstrap intervals over rounds.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 import sys
@@ -29,6 +31,8 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is first imported
 
 import torch
 

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is first imported
+
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -28,7 +30,7 @@ PACKAGES = ("torch", "numpy", "tensorboard", "tsdownsample")
 GOALS = {**recorder.GOALS, "cutaway, warm": [("ratio", 1.3, "most")]}
 LABELS = {"ratio": "ratio", "own_share": "own share", "cheaper": "times cheaper"}
 QUICK = {"recorder": {"seconds": 0.0, "long": 0}, "curves": {"points": 1_000_000, "repetitions": 5}}
-HEADER = ("way", "median", "ratio", "own, a step", "times cheaper", "goal", "")
+HEADER = ("way", "median", "ratio", "wall", "own, a step", "times cheaper", "goal", "")
 
 
 def measure(quick: bool = False) -> list[dict[str, Any]]:
@@ -64,6 +66,7 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["name"],
         f"{1e3 * row['median_s']:.3f} ms",
         ratio,
+        f"{row['wall']:.3f}" if "wall" in row else "",
         own,
         cheaper,
         "; ".join(text for text, _ in aims),
@@ -76,8 +79,9 @@ def machine() -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     load = os.getloadavg()[0]
     return (
-        f"{_processor()}, {os.cpu_count()} cores (load {load:.1f} at the end), torch threads: 1 for the recorder, "
-        f"{torch.get_num_threads()} else; Python {platform.python_version()}, {versions}"
+        f"{_processor()}, {os.cpu_count()} cores (load {load:.1f} at the end), threads: torch 1 for the recorder, "
+        f"{torch.get_num_threads()} else, BLAS {os.environ['OPENBLAS_NUM_THREADS']}; "
+        f"Python {platform.python_version()}, {versions}"
     )
 
 
@@ -104,8 +108,9 @@ def tables(rows: list[dict[str, Any]]) -> str:
 
 
 _RECORDER = (
-    "Own: CPU time of the recording itself, clocked around its calls and in its hooks. Times cheaper: than "
-    "TensorBoard's own time at the same interval; layers: without the metrics that both write at every step."
+    "Wall: ratio of wall times. Own: CPU time of the recording itself, clocked around its calls and in its hooks. "
+    "Times cheaper: than TensorBoard's own time at the same interval; layers: without the metrics that both write at "
+    "every step."
 )
 
 

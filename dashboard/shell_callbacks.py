@@ -12,6 +12,7 @@ from analysis.errors import CutawayError
 from analysis.training.findings import noun
 from dashboard import jobs_panel, services
 from dashboard.selection import GROUPS, Selection
+from dashboard.views.registry import VIEWS
 from dashboard.widgets.attributes import attributes
 
 PICKERS = ("runa", "runb", "layer", "checkpoint")
@@ -76,6 +77,7 @@ def _register_selection(app: dash.Dash) -> None:
         Input("sel-runs", "data"),
         Input("sel-layer", "data"),
         Input("sel-checkpoint", "data"),
+        *[Input(f"ctl-{name}", "data") for name in PICKERS],
     )
     app.clientside_callback(
         ClientsideFunction("selection", "show"),
@@ -158,7 +160,10 @@ def _selected(found: services.Services, selection: Selection) -> tuple[list[Any]
 
 
 def _banner(found: services.Services, selection: Selection, missing: list[str]) -> Any:
-    lines = [f"The link asks for something unknown: {'; '.join(selection.problems)}."] if selection.problems else []
+    problems = list(selection.problems)
+    if selection.view and selection.view not in {view.slug for view in VIEWS}:
+        problems.append(f"view = {selection.view}")
+    lines = [f"The link asks for something unknown: {'; '.join(problems)}."] if problems else []
     lines += missing
     for run_id in selection.runs:
         try:
@@ -171,6 +176,8 @@ def _banner(found: services.Services, selection: Selection, missing: list[str]) 
             lines.append(
                 f"{info.name} stopped updating {_ago(ago)} ago without being closed. What it recorded is shown."
             )
+        elif info.status == "interrupted":
+            lines.append(f"{info.name} was interrupted before its end. What it recorded is shown.")
         elif info.status == "failed":
             segments = run.segments()
             lines.append(f"{info.name} ended with {segments[-1].reason if segments else 'an error'}.")

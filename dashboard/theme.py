@@ -88,6 +88,7 @@ def config(name: str) -> Any:
         "responsive": True,
         # Its buttons would cover the legend: the panel's menu saves the picture, a double click ends a zoom.
         "displayModeBar": False,
+        "showTips": False,
         "toImageButtonOptions": {"format": "png", "filename": f"cutaway-{name}", "scale": 2},
         "doubleClick": "reset",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -47,6 +47,10 @@ def plain_names(class_names: Sequence[Any] | None, labels: Tensor | None) -> lis
     """
     if class_names is None:
         return None
+    if isinstance(class_names, Mapping):
+        raise RecordingError(
+            "The class names are a dictionary.", "Pass a list in the order of the labels: label 0 has the first name."
+        )
     if isinstance(class_names, str):
         raise RecordingError("The class names are one text.", "Pass a list with a name for each class.")
     names = [str(name) for name in class_names]

@@ -21,9 +21,11 @@ def perplexity(patches: Tensor) -> Tensor:
         return patches.new_full((patches.shape[0],), torch.nan)
     # Dividing by the row's largest value first keeps the sum from overflowing or vanishing at any scale.
     scaled = patches / patches.amax(dim=1, keepdim=True)
-    p = scaled / scaled.sum(dim=1, keepdim=True)
+    total = scaled.sum(dim=1)
     # A zero adds nothing, and its logarithm must be finite for that; quicker than xlogy.
-    entropy = -(p * p.clamp_min(torch.finfo(p.dtype).tiny).log_()).sum(dim=1)
+    logarithms = scaled.clamp_min(torch.finfo(scaled.dtype).tiny).log_()
+    # With p = v / total: -sum p ln p = ln(total) - sum(v ln v) / total.
+    entropy = total.log() - logarithms.mul_(scaled).sum(dim=1) / total
     return entropy.exp().clamp(1.0, float(patches.shape[1]))
 
 

@@ -1,6 +1,8 @@
 """Reads one layer of many training passes thinly, to be put into one record.
 
-What a pass leaves behind is not looked at before the record is due: a hook makes three small tensors and appends them.
+Between the steps of a training, code and data of a hook have left the processor's caches, so that every operation costs
+ten times what it does in a row. A hook therefore only copies the few instances that are read; what is to be known of
+them is computed for many passes at once.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from analysis.recording import layout, positions
 from analysis.recording.capture import EXACT, Batch, Caught, unravel
 from analysis.recording.trace import Reading
 
+_HELD = 1 << 20  # bytes of copies held of a layer; where a pass has more than half of that, it is reduced at once
+_AHEAD = 128  # passes held, or whose positions are drawn ahead, at most
 _DRAWN = 1 << 17  # indices drawn ahead, at most
-_AHEAD = 128  # passes whose positions are drawn ahead, at most
 
 
 class Plan:
@@ -33,23 +36,30 @@ class Plan:
         values = seen.values
         self._shape, self._dtype, self._count = values.shape, values.dtype, batch.count
         self._device, self._number = values.device, values.get_device()
-        self._rectifier = rectifier
-        self._unit, self._axes, self._filters = seen.unit, seen.places, seen.filters
-        self._stride = -(-seen.rows // batch.limit) if batch.limit else 1
-        self._rows = -(-seen.rows // self._stride)
-        self._part = (*(slice(None),) * seen.row, slice(None, None, self._stride)) if self._stride > 1 else None
-        self._wide = torch.promote_types(values.dtype, torch.float32)
-        self.spatial = seen.place_shape
+        stride = -(-seen.rows // batch.limit) if batch.limit else 1
+        self._rows, self._filters = torch.arange(0, seen.rows, stride), seen.filters
+        self._row, self._chosen = seen.row, self._rows.to(values.device) if stride > 1 else None
+        self._part = (*(slice(None),) * seen.row, slice(None, None, stride))
+        self._rectifier, self.spatial = rectifier, seen.place_shape
+        # Counted from the end, axes are the same with passes in front.
+        self._unit = seen.unit - values.dim()
+        self._axes = tuple(axis - values.dim() for axis in seen.places)
         self._single = math.prod(self.spatial) == 1
-        self._patches: list[Tensor] = []
-        self._maxima: list[Tensor] = []
-        self._firsts: list[int] = []
-        self._places: list[Tensor] = []
+        part = [len(self._rows) if axis == seen.row else size for axis, size in enumerate(values.shape)]
+        self._room = max(1, min(_HELD // (math.prod(part) * values.element_size()), _AHEAD))
+        self._held = values.new_empty((self._room, *part)) if self._room > 1 else None
+        self._slots = list(self._held) if self._held is not None else []
+        self._filled = 0
+        self._base, self._offsets, self._pass = _indices(seen, part)
         self._coming: list[tuple[Tensor, Tensor]] = []  # flat indices, shape (P, F), and positions, shape (P,)
         self._drawn = 0
-        if not self._single:
-            whole = rectifier != "softmax"
-            self._base, self._offsets = _indices(seen, self._rows, self._stride if whole else 1, whole)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._patches: list[Tensor] = []
+        self._maxima: list[Tensor] = []
+        self._places: list[Tensor] = []
+        self._firsts: list[int] = []
 
     def fits(self, output: Tensor, count: int | None) -> bool:
         """Whether ``output``, of a pass of ``count`` instances, is read like this."""
@@ -62,66 +72,79 @@ class Plan:
 
     def take(self, values: Tensor, batch: Batch) -> None:
         """Read an output that fits and has no graph."""
-        part = values if self._part is None else values[self._part]
-        if self._rectifier == "softmax":
-            part = values = part.softmax(self._unit, dtype=self._wide)
         self._firsts.append(batch.first)
+        if self._room == 1:
+            self._reduce(values if self._chosen is None else values[self._part], 1, batch)
+            return
+        if self._chosen is None:
+            self._slots[self._filled].copy_(values)
+        else:  # quicker than a slice and a copy
+            torch.index_select(values, self._row, self._chosen, out=self._slots[self._filled])
+        self._filled += 1
+        self._batch = batch
+        if self._filled == self._room:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._filled and self._held is not None:
+            filled, self._filled = self._filled, 0
+            self._reduce(self._held[:filled], filled, self._batch)
+
+    def _reduce(self, part: Tensor, passes: int, batch: Batch) -> None:
+        """Keep what is to be known of the instances read in some passes."""
+        if self._rectifier == "softmax":
+            part = part.softmax(self._unit, dtype=torch.promote_types(part.dtype, torch.float32))
         if self._single:
             self._patches.append(part if self._rectifier == "softmax" else part.clone())
             return
         if not self._coming:
             self._draw(batch)
         index, place = self._coming.pop()
+        used = passes * (len(index) // self._room)
         self._maxima.append((part.abs() if self._rectifier == "abs" else part).amax(self._axes))
-        self._patches.append(values.take(index))
-        self._places.append(place)
+        self._patches.append(part.take(index[:used]))
+        self._places.append(place[:used])
 
     def _draw(self, batch: Batch) -> None:
-        """Choose the positions of some passes to come: of more each time, as long as outputs have this shape."""
-        each = self._rows * self._filters
-        passes = max(1, min(2 * self._drawn or 1, _AHEAD, _DRAWN // each))
-        numbers = batch.numbers(passes * self._rows, self._device)
-        flat, _ = positions.choose(numbers, len(self._offsets))
-        flat = flat.reshape(passes, self._rows, -1)
-        index = (self._base + self._offsets[flat][..., None]).flatten(1, 2)
-        self._coming = list(zip(index, flat.flatten(1), strict=True))
-        self._drawn = passes
+        """Choose the positions of some groups of passes to come, each time of more."""
+        rows = self._room * len(self._rows)
+        groups = max(1, min(2 * self._drawn or 1, _AHEAD // self._room, _DRAWN // (rows * self._filters)))
+        flat, _ = positions.choose(batch.numbers(groups * rows, self._device), len(self._offsets))
+        flat = flat.reshape(groups, self._room, len(self._rows), -1)
+        base = self._base + (torch.arange(self._room, device=self._device) * self._pass)[:, None, None, None]
+        index = base + self._offsets[flat][..., None]
+        self._coming = list(zip(index.flatten(1, 3), flat.flatten(1), strict=True))
+        self._drawn = groups
 
     def collect(self, caught: Caught) -> None:
         """Move what was read into ``caught``."""
         if not self._firsts:
             return
-        patches = torch.stack(self._patches).reshape(-1, self._filters)
-        highest = torch.stack(self._maxima).reshape(-1, self._filters) if self._maxima else patches
-        if self._rectifier == "abs":
-            highest = highest.abs()
-        highest = torch.where(highest.isfinite(), highest, -torch.inf).amax(dim=0)
-        caught.maxima.append(highest.masked_fill(highest == -torch.inf, torch.nan))
+        self._flush()
+        patches = torch.cat([part.reshape(-1, self._filters) for part in self._patches])
+        tops = torch.cat([top.reshape(-1, self._filters) for top in self._maxima]) if self._maxima else patches
+        caught.maxima.append(layout.largest(tops.abs() if self._rectifier == "abs" else tops, 1))
         caught.patches.append(patches if patches.dtype in EXACT else patches.float())
-        rows = torch.arange(0, self._rows * self._stride, self._stride)
-        instances = (torch.tensor(self._firsts)[:, None] + rows).flatten()
+        instances = (torch.tensor(self._firsts)[:, None] + self._rows).flatten()
         caught.instances.append(instances.repeat_interleave(len(patches) // len(instances)))
         if self._single:
             caught.places.append([torch.zeros(len(patches), dtype=torch.int64) for _ in self.spatial])
         else:
             caught.places.append(unravel(torch.cat(self._places).cpu(), self.spatial))
-        self._patches, self._maxima, self._firsts, self._places = [], [], [], []
+        self._forget()
 
 
-def _indices(seen: layout.Activations, rows: int, stride: int, whole: bool) -> tuple[Tensor, Tensor]:
-    """Flat indices into an output of the first position of each row read and filter, shape (rows, 1, F), and what is
-    to be added for every other position, shape (positions,). whole: the output has all rows, not only those read."""
-    shape = list(seen.values.shape)
-    if not whole:
-        shape[seen.row] = rows
-    steps = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+def _indices(seen: layout.Activations, part: list[int]) -> tuple[Tensor, Tensor, int]:
+    """Flat indices into a tensor of the shape ``part``: of the first position of each row and filter, shape
+    (rows, 1, F); what is to be added for every position, shape (positions,); and the number of elements."""
+    steps = [math.prod(part[axis + 1 :]) for axis in range(len(part))]
     device = seen.values.device
     unit = torch.arange(seen.filters, device=device) * steps[seen.unit]
-    base = (torch.arange(rows, device=device) * stride * steps[seen.row])[:, None, None] + unit
+    base = (torch.arange(part[seen.row], device=device) * steps[seen.row])[:, None, None] + unit
     offsets = torch.zeros(1, dtype=torch.int64, device=device)
     for axis in seen.places:
-        offsets = (offsets[:, None] + torch.arange(shape[axis], device=device) * steps[axis]).flatten()
-    return base, offsets
+        offsets = (offsets[:, None] + torch.arange(part[axis], device=device) * steps[axis]).flatten()
+    return base, offsets, math.prod(part)
 
 
 class Pooled:

@@ -60,6 +60,8 @@ class Recorder:
             raise RecordingError(
                 f"budget={budget!r} is not a share of the time.", "Set it above 0 and at most 1, or None."
             )
+        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+            raise RecordingError(f"every={every!r} is not a number of steps.", "Set it to 1 or more.")
         self._every = every
         self._budget = Budget(budget, clock)
         self._pacing: Pacing | None = None
@@ -118,6 +120,10 @@ class Recorder:
         patches = patches_per_instance if patches_per_instance is not None else 1 if sample_batches else 8
         interval = self._every if every is None else every
         options = Options(interval, patches, beta, theta, bins, decay, neighbours, random_state, batch_size, pool)
+        if sample_batches and probe is not None:
+            raise RecordingError(
+                "Both a probe set and sample_batches=True were given.", "Give one: the probe set, or sample_batches."
+            )
         if sample_batches:
             watch: ProbeWatch | BatchWatch = watch_batches(
                 model, include, exclude, class_names, options, self._writer, self._budget

@@ -44,6 +44,8 @@ def select_layers(
     for pattern in _patterns(include):
         chosen |= _matches(pattern, modules, usual)
     removed = _patterns(exclude)
+    for pattern in removed:
+        _matches(pattern, modules, usual)  # one that matches nothing is a mistake here as well
     chosen = {name for name in chosen if not any(fnmatchcase(name, pattern) for pattern in removed)}
     if not chosen:
         raise _nothing(modules, bool(removed))
@@ -59,7 +61,14 @@ def _usual_layers(modules: dict[str, nn.Module]) -> set[str]:
 def _patterns(value: Iterable[str] | str | None) -> list[str]:
     if value is None:
         return []
-    return [value] if isinstance(value, str) else list(value)
+    patterns = [value] if isinstance(value, str) else list(value)
+    for pattern in patterns:
+        if not isinstance(pattern, str):
+            raise RecordingError(
+                f"{type(pattern).__name__} is no name of a layer.",
+                "Give names as in model.named_modules(), or patterns.",
+            )
+    return patterns
 
 
 def _matches(pattern: str, modules: dict[str, nn.Module], usual: set[str]) -> set[str]:

@@ -74,16 +74,19 @@ class AllPairs:
 
     def matrix(self) -> Tensor:
         """phi of every pair, float64, shape (F, F), with -1 on the diagonal and where phi is undefined."""
+        return self._matrix(torch.float64)
+
+    def _matrix(self, dtype: torch.dtype) -> Tensor:
         if self._filters < 2:
-            return torch.full((self._filters, self._filters), -1.0, dtype=torch.float64)
+            return torch.full((self._filters, self._filters), -1.0, dtype=dtype)
         total = self._mass.index_select(0, self._first) + self._mass.index_select(0, self._second)
         values = phi(total, self._distance).nan_to_num_(nan=-1.0)
-        full = values.index_select(0, self._places).view(self._filters, self._filters)
+        full = values.to(dtype).index_select(0, self._places).view(self._filters, self._filters)
         return full.fill_diagonal_(-1.0)
 
     def nearest(self) -> tuple[Tensor, Tensor]:
         """See Similarity."""
-        return _padded(*_largest(self.matrix(), self._kept))
+        return _padded(*_largest(self._matrix(torch.float32), self._kept))
 
 
 class TrackedPairs:
@@ -162,18 +165,18 @@ def _pair_distances(patches: Tensor, partners: Tensor) -> Tensor:
 
 
 def _largest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` largest of each row, descending, and where they are; ``values`` is overwritten."""
+    """The ``count`` largest of each row, descending, as float64, and where they are; ``values`` is overwritten."""
     if count > _FEW:
-        return values.topk(count, dim=1)
+        found, places = values.topk(count, dim=1)
+        return found.double(), places
     # Going over the rows once for each is several times quicker than topk.
     array, rows = values.numpy(), np.arange(len(values))
-    places = np.zeros((len(array), count), np.int64)
-    found = np.zeros((len(array), count))
+    columns, highest = np.zeros((len(array), count), np.int64), np.zeros((len(array), count))
     for n in range(count):
-        places[:, n] = array.argmax(axis=1)
-        found[:, n] = array[rows, places[:, n]]
-        array[rows, places[:, n]] = -np.inf
-    return torch.from_numpy(found), torch.from_numpy(places)
+        columns[:, n] = best = array.argmax(axis=1)
+        highest[:, n] = array[rows, best]
+        array[rows, best] = -np.inf
+    return torch.from_numpy(highest), torch.from_numpy(columns)
 
 
 def _padded(values: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:

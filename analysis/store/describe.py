@@ -127,7 +127,12 @@ def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def status_of(segment: Segment | None, updated: float, stale_after: float) -> str:
-    """'running', 'finished', 'failed' or 'stopped updating'; a time in the future counts as fresh (clocks differ)."""
+    """'running', 'finished', 'interrupted', 'failed' or 'stopped updating'.
+
+    A time in the future counts as fresh: clocks differ.
+    """
     if segment is not None and segment.reason is not None:
+        if segment.reason in ("Cancelled", "KeyboardInterrupt"):
+            return "interrupted"
         return "finished" if segment.reason == "finished" else "failed"
     return "running" if segment is not None and time.time() - updated < stale_after else "stopped updating"

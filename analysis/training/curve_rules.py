@@ -107,6 +107,8 @@ def _plateau(case: CurveCase, curve: Curve, sign: float) -> list[Finding]:
         return []
     gain, chance = rise(steps, sign * values)
     levels = sign * smooth(curve.values, 5)
+    if sign > 0 and float(np.median(values)) >= 0.99:
+        return []  # an accuracy at its top cannot rise
     so_far = float(levels.max() - levels[0])
     if gain > max(chance, t.plateau_gain * so_far):
         return []
@@ -114,6 +116,8 @@ def _plateau(case: CurveCase, curve: Curve, sign: float) -> list[Finding]:
     never = whole <= whole_chance and so_far <= 4 * noise(curve.values)
     span = int(steps[-1] - steps[0])
     better = "risen" if sign > 0 else "fallen"
+    # Above the noise, but less than the share that counts: both stand in the evidence.
+    hardly = f"not {better} by more than its noise" if gain <= chance else f"hardly {better}"
     since = "since the start" if never else f"for {plural(span, 'step')}"
     return [
         Finding(
@@ -122,8 +126,7 @@ def _plateau(case: CurveCase, curve: Curve, sign: float) -> list[Finding]:
             subject="run",
             tag=curve.tag,
             step=int(curve.steps[0] if never else steps[0]),
-            sentence=f"{curve.tag} has not {better} by more than its noise {since}; "
-            f"it is at {number(float(np.median(values)))}.",
+            sentence=f"{curve.tag} has {hardly} {since}; it is at {number(float(np.median(values)))}.",
             evidence=(
                 ("trend", f"{sign * gain:+.2g} over {plural(span, 'step')}"),
                 ("noise explains", f"up to {max(chance, 0.0):.2g}"),
@@ -131,7 +134,7 @@ def _plateau(case: CurveCase, curve: Curve, sign: float) -> list[Finding]:
             ),
             action="Check the learning rate, the labels and that gradients reach every layer."
             if never
-            else "Longer training as it is promises little: stop, or lower the learning rate.",
+            else "If it stays so, longer training as it is promises little: stop, or lower the learning rate.",
         )
     ]
 

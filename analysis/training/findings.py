@@ -122,9 +122,14 @@ def listed(filters: Sequence[int]) -> str:
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
+def layer_name(meta: LayerMeta) -> str:
+    """'conv2'; the bare number of a layer in an ``nn.Sequential`` comes with its type: 'layer 3 (Conv2d)'."""
+    return f"layer {meta.name} ({meta.type})" if meta.name.replace(".", "").isdigit() else meta.name
+
+
 def named(meta: LayerMeta, filters: Sequence[int]) -> str:
     """'Filters 3, 17 and 21 of conv2'."""
-    return f"{noun(meta, len(filters), capital=True)} {listed(filters)} of {meta.name}"
+    return f"{noun(meta, len(filters), capital=True)} {listed(filters)} of {layer_name(meta)}"
 
 
 def number(value: float) -> str:

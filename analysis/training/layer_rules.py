@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.training import filters as ask
 from analysis.training.filters import LayerCase
-from analysis.training.findings import NAMED, Finding, listed, named, noun, number, plural
+from analysis.training.findings import NAMED, Finding, layer_name, listed, named, noun, number, plural
 
 RETRAIN = "Lower the learning rate, or try a leaky rectifier or another initialisation, and train again."
 
@@ -21,7 +21,9 @@ def _rows(case: LayerCase, indices: np.ndarray, text: list[str]) -> tuple[tuple[
 
 def _shrink(case: LayerCase, fewer: int) -> str:
     total = case.meta.filters
-    return f"train again with {plural(total - fewer, noun(case.meta, 1))} in {case.meta.name} instead of {total:,}"
+    return (
+        f"train again with {plural(total - fewer, noun(case.meta, 1))} in {layer_name(case.meta)} instead of {total:,}"
+    )
 
 
 def _dead_history(case: LayerCase, index: int, first: int) -> str:
@@ -172,10 +174,10 @@ def many_dead(case: LayerCase) -> list[Finding]:
             layer=case.meta.name,
             filters=tuple(found.tolist()),
             step=case.latest.step,
-            sentence=f"Nothing activates {case.meta.name} any more: all {case.meta.filters:,} of its "
+            sentence=f"Nothing activates {layer_name(case.meta)} any more: all {case.meta.filters:,} of its "
             f"{noun(case.meta, 2)} are dead."
             if whole
-            else f"{count} of {case.meta.name} are dead ({share:.0%}).",
+            else f"{count} of {layer_name(case.meta)} are dead ({share:.0%}).",
             evidence=(("dead", f"{count} ({share:.0%})"), ("records", f"last {case.thresholds.dead_records:,}")),
             action=RETRAIN if whole else f"{RETRAIN} Or {_shrink(case, len(found))}.",
         )
@@ -199,7 +201,8 @@ def silent_layer(case: LayerCase) -> list[Finding]:
             subject="layer",
             layer=case.meta.name,
             step=latest.step,
-            sentence=f"No {noun(case.meta, 1)} of {case.meta.name} responds to {share:.0%} of the sampled patches.",
+            sentence=f"No {noun(case.meta, 1)} of {layer_name(case.meta)} responds to {share:.0%} of the sampled "
+            "patches.",
             evidence=(("silent patches", f"{counted} ({share:.0%})"), ("step", f"{latest.step:,}")),
             action="Look at these patches in the input map: empty background is harmless, "
             "patterns that nobody detects ask for more filters.",
@@ -214,11 +217,10 @@ def nonfinite_layer(case: LayerCase) -> list[Finding]:
         return []
     lasting = bad[-1] is case.latest
     first = bad[0]
-    sentence = f"{case.meta.name} has produced NaN or infinite activations since step {first.step:,}."
+    sentence = f"{layer_name(case.meta)} has produced NaN or infinite activations since step {first.step:,}."
     if not lasting:
-        sentence = (
-            f"{case.meta.name} produced NaN or infinite activations from step {first.step:,} to {bad[-1].step:,}."
-        )
+        place = f"from step {first.step:,} to {bad[-1].step:,}"
+        sentence = f"{layer_name(case.meta)} produced NaN or infinite activations {place}."
     return [
         Finding(
             rule="nonfinite-activations",

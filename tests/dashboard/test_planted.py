@@ -42,9 +42,9 @@ def test_planted_filters_are_named_on_the_page(tmp_path: Path) -> None:
         run_id = app.server.extensions["cutaway"].index.list()[0].id
         body, _ = health_callbacks.draw_health(None, None, None, None, None, f"?runs={run_id}")
         words = text_of(body)
-        assert f"Filter {DEAD} of 0 did not activate" in words
-        assert f"Filter {ALWAYS} of 0 is on for almost every patch" in words
-        assert f"{TWINS[0]} and {TWINS[1]} of 0" in words
+        assert f"Filter {DEAD} of layer 0 (Conv2d) did not activate" in words
+        assert f"Filter {ALWAYS} of layer 0 (Conv2d) is on for almost every patch" in words
+        assert f"{TWINS[0]} and {TWINS[1]} of layer 0 (Conv2d)" in words
         assert {"layer": "0", "filter": DEAD} in places(body)
         figure, *_ = layer_callbacks.draw_heatmap(
             None, None, None, None, None, None, "light", f"?runs={run_id}&layer=0&mode=frequency"

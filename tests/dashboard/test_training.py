@@ -314,3 +314,9 @@ def test_a_layer_that_is_not_finite_says_so_instead_of_an_empty_picture(tmp_path
         figure, *_ = layer_callbacks.draw_heatmap(None, None, None, None, None, None, "light", search)
         text = figure["layout"]["annotations"][0]["text"]
         assert "None of the 6 filters of &lt;b&gt;conv&lt;/b&gt; had a finite activation" in text
+
+
+def test_a_range_without_records_says_so(ids: dict[str, str]) -> None:
+    figure, cursors, subtitle, *_ = draw_curves(f"?runs={ids['Wide']}&range=5000~6000")
+    assert "No record lies between step 5,000 and 6,000" in figure["layout"]["annotations"][0]["text"]
+    assert (cursors, subtitle) == (None, "0 records")

@@ -110,7 +110,7 @@ def test_a_cancelled_run_is_closed_and_trained_afresh_beside_it(tmp_path):
     with pytest.raises(Cancelled):
         run.run_plan(Desk(cancel_after=5), tiny(), tmp_path)
     cut = Run(tmp_path / "digits-lenet")
-    assert cut.info.status == "failed"
+    assert cut.info.status == "interrupted"
     assert cut.segments()[0].reason == "Cancelled"
     assert 0 < len(cut.scalars("train/loss").steps) < 10
     result = run.run_plan(Desk(), tiny()[:1], tmp_path)

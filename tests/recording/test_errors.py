@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from analysis.errors import RecordingError
+from analysis.recording import Recorder
 
 from .conftest import SmallNet
 
@@ -136,3 +137,22 @@ def test_labels_of_another_batch(make: Any) -> None:
 def test_budget(make: Any, budget: Any) -> None:
     with pytest.raises(RecordingError, match="budget"):
         make(budget=budget)
+
+
+@pytest.mark.parametrize("every", [0, -5, 2.5, True, "10"])
+def test_an_interval_that_is_no_number_of_steps_is_refused(tmp_path, every):
+    with pytest.raises(RecordingError, match="not a number of steps"):
+        Recorder(tmp_path / "run", every=every)
+
+
+def test_names_and_patterns_that_cannot_be_meant_are_refused(tmp_path):
+    model, probe = torch.nn.Sequential(torch.nn.Linear(3, 2)), (torch.zeros(4, 3), torch.arange(4) % 2)
+    with Recorder(tmp_path / "run") as recorder:
+        with pytest.raises(RecordingError, match="dictionary"):
+            recorder.watch(model, probe=probe, class_names={0: "a", 1: "b"})
+        with pytest.raises(RecordingError, match="matches no module"):
+            recorder.watch(model, probe=probe, exclude="convv*")
+        with pytest.raises(RecordingError, match="no name of a layer"):
+            recorder.watch(model, probe=probe, include=[model[0]])
+        with pytest.raises(RecordingError, match="Both a probe set"):
+            recorder.watch(model, probe=probe, sample_batches=True)

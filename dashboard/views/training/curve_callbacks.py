@@ -74,6 +74,12 @@ def draw_curves(_runs: Any, _curves: Any, _stale: Any, search: str | None) -> tu
         return empty_figure(f"{error.message}<br>{error.remedy}"), None, "", "", "#"
     if not series:
         return empty_figure("Nothing was logged yet.<br>recorder.log({...}, step=step) writes here."), None, "", "", "#"
+    if selection.range is not None and not any(item.curve.total for item in series):
+        low, high = selection.range
+        reason = (
+            f"No record lies between {selection.axis} {low:,.6g} and {high:,.6g}.<br>Remove the zoom in the top bar."
+        )
+        return empty_figure(reason), None, "0 records", "", _export(selection, series)
     revision = "|".join([*selection.runs, *groups, selection.axis, selection.scale, str(selection.range)])
     figure, keys = curves_figure(
         series,

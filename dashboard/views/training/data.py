@@ -33,10 +33,14 @@ def metric_groups(runs: list[Run]) -> list[MetricGroup]:
 
 def chosen_groups(selection: Selection, runs: list[Run]) -> list[str]:
     """Names of the groups to draw: the chosen ones, else loss and accuracy, else the first two."""
-    names = [group.name for group in metric_groups(runs)]
+    groups = metric_groups(runs)
+    names = [group.name for group in groups]
     chosen = [name for name in selection.tag if name in names]
     if not chosen:
-        chosen = [name for name in DEFAULT_GROUPS if name in names] or names[:2]
+        # A loss and an accuracy, by whatever name: 'loss' and 'acc', 'nll' and 'f1'.
+        firsts = [next((g.name for g in groups if g.direction == way), None) for way in ("lower", "higher")]
+        plain = [name if name in names else first for name, first in zip(DEFAULT_GROUPS, firsts, strict=True)]
+        chosen = list(dict.fromkeys(name for name in plain if name)) or names[:2]
     return chosen[:MAX_GROUPS]
 
 

@@ -213,7 +213,7 @@ def draw_heatmap(
         reason = "was ever active" if selection.mode == "staleness" else "had a finite activation"
         return (
             empty_figure(
-                f"None of the {meta.filters:,} {noun(meta, 2)} of {meta.name} {reason}<br>up to step {record.step:,}."
+                f"None of the {meta.filters:,} {noun(meta, 2)} of {meta.name} {reason}<br>at step {record.step:,}."
             ),
             "",
             "#",

@@ -75,6 +75,7 @@ def _curves() -> html.Section:
                     searchable=True,
                     clearable=True,
                     placeholder="loss and accuracy",
+                    maxValues=6,
                     w=190,
                     **attributes({"aria-label": "Metrics"}),
                 ),

@@ -90,6 +90,8 @@ def _why_empty(record: LayerRecord, cell: tuple[float, float, float, float]) -> 
         "text": f"all {record.patches:,} patches<br>{' or '.join(reasons) or 'missing'}",
         "x": (left + right) / 2,
         "y": bottom + 0.7 * (top - bottom),
+        "xanchor": "center",
+        "yanchor": "middle",
         "xref": "paper",
         "yref": "paper",
         "showarrow": False,
