@@ -89,19 +89,10 @@
     follow() {
       const query = params();
       const runs = (query.get("runs") || "").split(",").filter(Boolean);
-      /* A picker that is given what it does not offer would answer with a change of its own, and rewrite the link. */
-      const offered = {};
-      for (const item of window.dash_clientside.callback_context.inputs_list) {
-        if (item.property === "data" && item.id.startsWith("ctl-")) {
-          offered[item.id.slice(4)] = (item.value || []).map((option) => option.value || option);
-        }
-      }
-      const allowed = (name, value) => (value && offered[name] && !offered[name].includes(value) ? null : value || null);
       const values = window.dash_clientside.callback_context.outputs_list.map((output) => {
         const name = output.id.slice(4);
-        if (name === "runa") return allowed(name, runs[0]);
-        if (name === "runb") return allowed(name, runs[1]);
-        if (name in offered) return allowed(name, query.get(name));
+        if (name === "runa") return runs[0] || null;
+        if (name === "runb") return runs[1] || null;
         if (name === "tag") return query.getAll("tag");
         const text = query.get(name) === null ? DEFAULTS[name] : query.get(name);
         return NUMBERS.includes(name) && text !== null ? Number(text) : text;

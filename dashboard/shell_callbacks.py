@@ -77,7 +77,6 @@ def _register_selection(app: dash.Dash) -> None:
         Input("sel-runs", "data"),
         Input("sel-layer", "data"),
         Input("sel-checkpoint", "data"),
-        *[Input(f"ctl-{name}", "data") for name in PICKERS],
     )
     app.clientside_callback(
         ClientsideFunction("selection", "show"),
