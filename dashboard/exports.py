@@ -10,12 +10,10 @@ from typing import Any
 import flask
 
 from analysis.errors import NotFound, ParameterError
-from analysis.store.curves import export_csv
+from analysis.store.curves import defused, export_csv
 from analysis.store.reader import Run
 from dashboard import services
 from dashboard.selection import Selection
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def install(server: flask.Flask, prefix: str) -> None:
@@ -31,7 +29,7 @@ def install(server: flask.Flask, prefix: str) -> None:
 
 def safe_cell(value: Any) -> Any:
     """Text that a spreadsheet would take for a formula gets an apostrophe; numbers stay."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return defused(value) if isinstance(value, str) else value
 
 
 def _selection() -> Selection:

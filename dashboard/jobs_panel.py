@@ -13,6 +13,7 @@ from analysis.errors import CutawayError
 from analysis.jobs.queue import Job
 from dashboard import gate, services
 from dashboard.widgets.attributes import attributes
+from dashboard.widgets.progress import share_done
 from dashboard.widgets.states import empty
 
 
@@ -74,7 +75,7 @@ def draw_jobs(listed: Any) -> tuple[Any, str]:
     active = [job for job in jobs if job["state"] in ("queued", "running")]
     label = "Jobs"
     if active:
-        share = _share(active[0]["progress"])
+        share = share_done(active[0]["progress"])
         label = f"Jobs: {len(active)}" + (f", {share:.0f} %" if share is not None else "")
     return [_job_card(job) for job in jobs], label
 
@@ -89,18 +90,12 @@ def _is_state(job: Any) -> bool:
     )
 
 
-def _share(progress: dict[str, Any] | None) -> float | None:
-    if not progress or not progress.get("total"):
-        return None
-    return min(100.0, 100.0 * float(progress.get("done") or 0) / float(progress["total"]))
-
-
 def _job_card(job: dict[str, Any]) -> html.Div:
     state, progress, error = job["state"], job["progress"] or {}, job["error"]
     parts: list[Any] = [
         html.Div([html.Strong(job["name"]), html.Span(state, className=f"job-state {state}")], className="job-head")
     ]
-    share = _share(progress)
+    share = share_done(progress)
     if state == "running" and share is not None:
         parts.append(dmc.Progress(value=share, size="sm", **attributes({"aria-label": f"Progress of {job['name']}"})))
     if state == "queued":

@@ -235,9 +235,14 @@ def _steps(epochs: Points, low: float, high: float) -> tuple[float, float]:
     return math.ceil(first) if math.isfinite(first) else first, step_at(high, "right")
 
 
+def defused(text: str) -> str:
+    """Text that a spreadsheet would take for a formula, with an apostrophe before it; other text as it is."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def csv_cell(text: str) -> str:
     """A text cell that no spreadsheet takes for a formula."""
-    text = f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    text = defused(text)
     return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\r\n') else text
 
 

@@ -35,7 +35,7 @@ def finding_row(finding: Finding) -> html.Li:
             ],
             type="button",
             className="finding",
-            **attributes({"data-nav": json.dumps(place_of(finding)), "data-rule": finding.rule, "data-inspect": "1"}),
+            **attributes({"data-nav": json.dumps(place_of(finding)), "data-rule": finding.rule}),
         )
     )
 

@@ -16,6 +16,7 @@ from analysis.errors import CutawayError
 from analysis.records import RunInfo
 from dashboard import gate, services
 from dashboard.widgets.attributes import attributes
+from dashboard.widgets.progress import share_done
 from dashboard.widgets.states import empty
 
 CODE = """from analysis.recording import Recorder
@@ -151,7 +152,7 @@ def _card(demo: registry.Demo, jobs: list[Any], recorded: list[str]) -> html.Art
     if absent:
         foot: Any = html.P(f"Needs {', '.join(absent)}. {registry.REMEDY}", className="quiet")
     elif busy is not None:
-        share = _share(busy.progress)
+        share = share_done(busy.progress) or 0.0
         foot = html.Div(
             [
                 dmc.Progress(value=share, size="sm", **attributes({"aria-label": f"Progress of {demo.title}"})),
@@ -183,12 +184,6 @@ def _open(demo: registry.Demo, recorded: list[str]) -> html.Button:
     place = json.dumps({"view": "training", "runs": ",".join(recorded), "layer": None})
     more = attributes({"data-nav": place, "aria-label": f"Open the finished runs of: {demo.title}"})
     return html.Button("Open", type="button", className="solid-button", **more)
-
-
-def _share(progress: dict[str, Any] | None) -> float:
-    if not progress or not progress.get("total"):
-        return 0.0
-    return 100.0 * float(progress.get("done") or 0) / float(progress["total"])
 
 
 def start_demo(_clicks: list[int | None]) -> tuple[Any, Any]:

@@ -155,7 +155,7 @@ def _row(summary: LayerSummary, output: bool, chosen: bool, linked: bool) -> htm
             title=summary.name,
             type="button",
             className="link",
-            **attributes({"data-nav": place, "data-inspect": "1"}),
+            **attributes({"data-nav": place}),
         )
     cells = [html.Th(name, scope="row"), html.Td(f"{summary.filters:,}", className="num")]
     for key, _ in COLUMNS:
