@@ -104,7 +104,7 @@ def test_restart_keeps_both_segments(tmp_path):
     assert read.segments.tolist() == [1] * 5 + [2] * 6
     assert read.values.tolist() == [*range(5), *range(102, 108)]
     assert [segment.reason for segment in run.segments()] == ["finished", "KeyboardInterrupt"]
-    assert run.info.status == "failed"
+    assert run.info.status == "interrupted"
     assert run.info.config == {"segment": 1}
     assert curve(run, "loss").segments.tolist() == [1] * 5 + [2] * 6
 
