@@ -51,7 +51,8 @@ def test_the_import_rules_hold() -> None:
 def test_no_source_loads_a_pickle() -> None:
     """Opening a run, a checkpoint or a data set never executes code from it."""
     forbidden = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
-    found = []
+    found: list[str] = []
+    weights: list[str] = []
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -60,10 +61,17 @@ def test_no_source_loads_a_pickle() -> None:
                 found.append(str(path))
             if isinstance(node, ast.Call) and ast.unparse(node.func) in (
                 "torch.load",
+                "torch.jit.load",
+                "torch.export.load",
                 "np.load",
                 "numpy.load",
                 "eval",
                 "exec",
             ):
-                found.append(f"{path}: {ast.unparse(node)[:80]}")
+                place = str(path.relative_to(ROOT))
+                if place == "analysis/models/checkpoints.py" and any(k.arg == "weights_only" for k in node.keywords):
+                    weights.append(ast.unparse(node))
+                else:
+                    found.append(f"{place}: {ast.unparse(node)[:80]}")
     assert found == []
+    assert len(weights) <= 1  # the one place that opens files of weights, and explicit about what it allows
