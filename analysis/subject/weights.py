@@ -1,0 +1,46 @@
+"""Puts weights into a model, and its own back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from analysis.models import checkpoints
+
+
+class Weights:
+    """The weights of a model. trusted: pickles that may be executed, as named on the server's command line.
+
+    Its own are copied when others replace them for the first time.
+    """
+
+    def __init__(self, model: nn.Module, trusted: Collection[Path] = ()) -> None:
+        self._model, self._trusted = model, tuple(trusted)
+        self._own: dict[str, Tensor] = {}
+        self._loaded: str | None = None  # checksum of what is in the model, None for its own
+
+    def use(self, checkpoint: Mapping[str, Any] | None) -> None:
+        """Load a checkpoint ``{"name", "path", "sha256"}``, or the model's own weights again.
+
+        Raises:
+            CheckpointError: the checksum differs, the file cannot be read, or its weights do not fit.
+        """
+        wanted = None if checkpoint is None else str(checkpoint["sha256"])
+        if wanted == self._loaded:
+            return
+        if checkpoint is None:
+            with torch.no_grad():
+                for name, value in self._model.state_dict(keep_vars=True).items():
+                    if name in self._own:
+                        value.copy_(self._own[name])
+        else:
+            state = checkpoints.load_checkpoint(Path(checkpoint["path"]), trusted=self._trusted, expected=wanted)
+            if not self._own:
+                tensors = {n: v for n, v in self._model.state_dict().items() if isinstance(v, Tensor)}
+                self._own = {name: value.detach().to("cpu", copy=True) for name, value in tensors.items()}
+            checkpoints.apply(self._model, state)
+        self._loaded = wanted
