@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +20,28 @@ class Cancelled(BaseException):
     """
 
 
+class Later(BaseException):
+    """Raised by a job that has to begin anew after others: it is queued once more, which counts as no attempt."""
+
+
 class JobContext:
     """One job, seen from inside its process.
 
-    directory: scratch space of this job alone, there when the function is called.
+    directory: scratch space of this job alone, there when the function is called. settings: what the server was
+    started with, for jobs that run in a queue's host. nested: whether it runs while another job of its queue waits.
+    batch_scale: factor for sizes of batches: 1, or less when it ran out of memory before.
     """
+
+    settings: Mapping[str, list[str]] = {}
+    nested = False
 
     def __init__(self, job_directory: Path) -> None:
         self._home = job_directory
         self.id = job_directory.name
         self.directory = job_directory / files.WORK
         self.directory.mkdir(exist_ok=True)
+        status = files.read_json(job_directory / files.STATUS) or {}
+        self.batch_scale = float(status.get("batch_scale", 1.0))
         self._began: tuple[float, float] | None = None
         self._written = float("-inf")
 
@@ -58,7 +71,17 @@ class JobContext:
             "rate": rate,
             "eta_s": max(total - done, 0) / rate if rate else None,
         }
-        try:
+        with contextlib.suppress(OSError):  # a full disk costs the progress bar, not the job
             files.write_json(self._home / files.PROGRESS, value)
-        except OSError:
-            return  # a full disk costs the progress bar, not the job
+
+    def breathe(self) -> None:
+        """Between two steps of a long job: lets a job of its queue that is more urgent run first, if one waits.
+
+        The caller must hold nothing that the other could disturb: no hooks, no half-read batch. In a process of its own
+        a job has nobody to wait for it.
+        """
+
+    def uses(self, batch_size: int) -> None:
+        """Say how large batches are: told to the user if memory does not suffice."""
+        with contextlib.suppress(OSError):
+            files.write_json(self._home / files.USES, {"batch_size": batch_size})

@@ -2,8 +2,13 @@
 
 job.json       written once, by submit                  status.json    the runner (after submit's first 'queued')
 progress.json  the job's process                        outcome.json   the job's process, once, at its end
-exit.json      the job's keeper: how the process ended  cancel         marker, by whoever cancels
-log.txt        standard output and error of the process work/          scratch space of the job
+exit.json      the keeper, or the runner for a host's   cancel         marker, by whoever cancels
+log.txt        standard output and error of the job     work/          scratch space of the job
+breathes       marker, by the job: between its steps    uses.json      the job's process: the size of its batches
+               it lets others run
+
+A queue's host has a directory too, hosts/QUEUE: state.json and log.txt by the host, assigned.json by the runner,
+exit.json by the keeper.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ SPEC, STATUS, PROGRESS, OUTCOME, EXIT, CANCEL, LOG, WORK = (
     "log.txt",
     "work",
 )
+BREATHES, USES, HOSTS, ASSIGNED, STATE = "breathes", "uses.json", "hosts", "assigned.json", "state.json"
 TAIL_LINES = 20
 TAIL_BYTES = 64 * 1024
 
@@ -58,6 +64,15 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def version(path: Path) -> tuple[int, int] | None:
+    """Another value whenever ``write_json`` has replaced the file; None while it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def tail(path: Path, lines: int = TAIL_LINES) -> str:

@@ -85,3 +85,23 @@ def sweep(job_id: str, seconds: float = 2.0) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds; 0 if it is gone or the system does not say."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def machine_memory() -> int | None:
+    """Bytes of memory that this process may use at most: the machine's, or its container's; None if unknown."""
+    found = []
+    with contextlib.suppress(OSError, ValueError):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for place in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            found.append(int(Path(place).read_text(encoding="ascii")))
+    return min(found, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import shutil
 import time
@@ -15,11 +16,13 @@ from filelock import FileLock
 
 from analysis.errors import JobError, NotFound
 from analysis.jobs import files
+from analysis.jobs.kinds import QUEUES
 
 ACTIVE = frozenset({"queued", "running"})
 SERVER = "server"  # owner of jobs that anybody may cancel
 KEPT = 200  # finished jobs on the list; older ones are forgotten
 MAX_SPEC = 1_000_000  # characters of parameters
+_LIVE = re.compile(r"live-\d+-\d+", re.ASCII)
 MISSING = ("This job does not exist.", "It may have been cleared from the list.")
 
 
@@ -30,7 +33,8 @@ class Job:
     state: 'queued', 'running', 'done', 'failed', 'cancelled' or 'lost' (the server stopped while it ran).
     submitted, started, finished: seconds since the epoch. progress: {done, total, unit, message, rate, eta_s}, rate in
     units per second. error: {message, remedy, tail}, tail being the last 20 lines of its log. position: 1 for the next
-    one to start, None when not queued.
+    one of its queue to start, None when not queued. params: what its function is called with. note: what the runner
+    says about it, for example that it is tried again. priority: higher ones start earlier. same: equal for equal jobs.
     """
 
     id: str
@@ -45,11 +49,20 @@ class Job:
     error: dict[str, str] | None = None
     result: Any = None
     position: int | None = None
+    params: dict[str, Any] | None = None
+    note: str = ""
+    priority: int = 0
+    same: str = ""
 
     @property
     def active(self) -> bool:
         """Whether it is still waiting or running."""
         return self.state in ACTIVE
+
+    @property
+    def queue(self) -> str:
+        """The queue it waits in: '' for jobs with a process of their own."""
+        return QUEUES.get(self.kind, "")
 
 
 _Several = list[Job]  # the class below has a method of that name
@@ -60,8 +73,9 @@ class Jobs:
 
     def __init__(self, directory: Path) -> None:
         self.directory = Path(directory)
+        self._ended: dict[str, Job] = {}  # they do not change any more, and there are many of them
 
-    def submit(self, kind: str, params: dict[str, Any], *, name: str, owner: str = SERVER) -> str:
+    def submit(self, kind: str, params: dict[str, Any], *, name: str, owner: str = SERVER, priority: int = 0) -> str:
         """Queue a job and return its id, or the id of an equal one that is still waiting or running.
 
         Args:
@@ -69,18 +83,19 @@ class Jobs:
             params: keyword arguments of its function, JSON.
             name: what the page calls it.
             owner: who may cancel it; 'server' for anybody.
+            priority: of two that wait in the same queue, the higher one starts first.
 
         Raises:
             JobError: the parameters are not JSON or too long, or the job cannot be written.
         """
-        text = _canonical(kind, params)
-        same = hashlib.sha256(text.encode()).hexdigest()
+        same = _digest(kind, params)
         spec = {
             "id": secrets.token_hex(16),
             "kind": kind,
             "name": name,
             "params": params,
             "owner": owner,
+            "priority": priority,
             "same": same,
         }
         try:
@@ -89,6 +104,22 @@ class Jobs:
                 return self._equal(same) or self._write({**spec, "submitted": time.time()})
         except (OSError, TimeoutError) as error:
             raise JobError(f"The job cannot be queued: {error}.", "Check the disk of the workspace.") from error
+
+    def find(self, kind: str, params: dict[str, Any]) -> Job | None:
+        """The newest job of this kind with these parameters, however it stands; None if there is none on the list."""
+        same = _digest(kind, params)
+        return next((job for job in reversed(self._all()) if job.same == same), None)
+
+    def retry(self, job_id: str, owner: str) -> str:
+        """Submit an ended job once more, for this owner; returns the id of the new one.
+
+        Raises:
+            NotFound: there is none of this id. JobError: as for ``submit``.
+        """
+        job = self.get(job_id)
+        if job.active:
+            return job.id
+        return self.submit(job.kind, job.params or {}, name=job.name, owner=owner, priority=job.priority)
 
     def list(self, limit: int = 50) -> _Several:
         """The newest jobs first, with the positions of those that wait."""
@@ -143,9 +174,8 @@ class Jobs:
 
     def _equal(self, same: str) -> str | None:
         for job in self._all():
-            spec = files.read_json(self.directory / job.id / files.SPEC) or {}
             cancelled = (self.directory / job.id / files.CANCEL).exists()
-            if job.active and not cancelled and spec.get("same") == same:
+            if job.active and not cancelled and job.same == same:
                 return job.id
         return None
 
@@ -161,25 +191,37 @@ class Jobs:
     def _all(self) -> _Several:
         """Oldest first."""
         try:
-            names = [path.name for path in self.directory.iterdir()]
+            names = {path.name for path in self.directory.iterdir() if files.is_id(path.name)}
         except OSError:
             return []
-        jobs = [job for name in names if files.is_id(name) and (job := self._read(name))]
+        for gone in set(self._ended) - names:
+            self._ended.pop(gone, None)
+        jobs = [job for name in names if (job := self._read(name))]
         jobs.sort(key=lambda job: (job.submitted, job.id))
-        waiting = [job.id for job in jobs if job.state == "queued"]
-        places = {job_id: place for place, job_id in enumerate(waiting, start=1)}
-        return [replace(job, position=places.get(job.id)) for job in jobs]
+        waiting: dict[str, _Several] = {}
+        for job in jobs:
+            if job.state == "queued":
+                waiting.setdefault(job.queue, []).append(job)
+        places = {
+            job.id: place
+            for queue in waiting.values()
+            for place, job in enumerate(sorted(queue, key=lambda job: -job.priority), start=1)
+        }
+        return [replace(job, position=places[job.id]) if job.id in places else job for job in jobs]
 
     def _read(self, job_id: str) -> Job | None:
+        if job_id in self._ended:
+            return self._ended[job_id]
         home = self.directory / job_id
         spec = files.read_json(home / files.SPEC)
         if spec is None:
             return None
-        status = files.read_json(home / files.STATUS) or {"state": "lost"}
+        found = files.read_json(home / files.STATUS)
+        status = found or {"state": "lost"}
         state = status["state"]
         if state == "queued" and (home / files.CANCEL).exists():
             state = "cancelled"  # the runner, if there is one, will not start it
-        return Job(
+        job = Job(
             id=job_id,
             name=spec["name"],
             kind=spec["kind"],
@@ -191,14 +233,33 @@ class Jobs:
             progress=None if state == "queued" else files.read_json(home / files.PROGRESS),
             error=status.get("error"),
             result=status.get("result"),
+            params=spec["params"],
+            note=status.get("note", ""),
+            priority=spec.get("priority", 0),
+            same=spec.get("same", ""),
         )
+        if found and found["state"] not in ACTIVE:
+            self._ended[job_id] = job
+        return job
 
 
-def _canonical(kind: str, params: dict[str, Any]) -> str:
+def directory_for(workspace: Path, subject: str = "") -> Path:
+    """Where the jobs of a server are: servers of different subjects, in one workspace, do not take each other's.
+
+    subject: what the server calls it; 'live-PID-N' for one that lives in a process of that number.
+    """
+    if not subject:
+        return workspace / "jobs"
+    name = subject if _LIVE.fullmatch(subject) else hashlib.sha256(subject.encode()).hexdigest()[:12]
+    return workspace / f"jobs-{name}"
+
+
+def _digest(kind: str, params: dict[str, Any]) -> str:
+    """Equal for equal jobs. Raises JobError for parameters that are not JSON, or too long."""
     try:
         text = json.dumps([kind, params], sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise JobError(f"The parameters of a {kind!r} job are not JSON: {error}.", "Give plain values.") from error
     if len(text) > MAX_SPEC:
         raise JobError(f"The parameters of a {kind!r} job are {len(text):,} characters long.", "Give fewer.")
-    return text
+    return hashlib.sha256(text.encode()).hexdigest()

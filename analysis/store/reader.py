@@ -203,6 +203,12 @@ class Run:
             saved = {entry.name: (reader.number, entry) for reader in self._segments() for entry in reader.saved()}
             return checkpoint_files(self.path, saved, self.segments())
 
+    def checkpoint_path(self, name: str) -> Path:
+        """The file of a saved checkpoint. Raises NotFound if there is none of this name."""
+        if all(saved.name != name for saved in self.checkpoints()):
+            raise NotFound(f"The run has no checkpoint {name[:200]!r}.", "Choose one of the list.")
+        return self.path / layout.CHECKPOINTS / f"{name}.safetensors"
+
     def notes(self) -> list[Note]:
         """What the recorder wanted known, in the order written."""
         with self._lock:

@@ -24,6 +24,19 @@ KINDS = [
     "resume",
     "attentive",
 ]
+# Of the queue "warm": one process runs them all.
+WARM = ["pid", "warm_count", "warm_fail", "warm_exit", "warm_segfault", "warm_killed", "warm_refuse", "warm_sleep"]
+WARM += [
+    "warm_busy",
+    "warm_loud",
+    "warm_long",
+    "warm_memory",
+    "warm_hungry",
+    "warm_resume",
+    "warm_settings",
+    "warm_later",
+]
+WARM += ["warm_greedy", "warm_system_exit", "warm_stubborn"]
 
 
 class Desk:
@@ -35,11 +48,20 @@ class Desk:
         self.runner = None
 
     def start(self, *arguments):
-        kinds = [part for name in KINDS for part in ("--kind", f"{name}=job_functions:{name}")]
+        functions = {**dict.fromkeys(KINDS, "job_functions"), **dict.fromkeys(WARM, "job_warm")}
+        kinds = [part for name, module in functions.items() for part in ("--kind", f"{name}={module}:{name}")]
+        kinds += [part for name in WARM for part in ("--queue", f"{name}=warm")]
         environment = processes.environment()
         environment["PYTHONPATH"] += os.pathsep + str(HERE)
         command = processes.python(
-            "analysis.jobs.runner", str(self.directory), *kinds, "--resumable", "resume", *arguments
+            "analysis.jobs.runner",
+            str(self.directory),
+            *kinds,
+            "--resumable",
+            "resume",
+            "--resumable",
+            "warm_resume",
+            *arguments,
         )
         self.runner = subprocess.Popen(command, env=environment, start_new_session=True)
         return self.runner

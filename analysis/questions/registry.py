@@ -1,0 +1,73 @@
+"""Every question there is, in one explicit list. Imports none of their functions: the web process reads this."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.errors import ParameterError
+
+QUICK = 2  # seconds at most
+_FIELD = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that a subject's worker answers.
+
+    version: raised when the method changes, so that no old answer is taken for a new one. title: what the list of jobs
+    calls it; '{layer}' and other parameters are filled in. function: 'package.module:function', called as
+    ``function(session, context, **parameters)``, returns (plain dict, dict of arrays). of_data: whether the answer
+    depends on the data and the sample (n, random_state, include). of_weights: whether it depends on the weights.
+    priority: QUICK ones are answered before those that compute for long, also between two shards of an extraction.
+    """
+
+    name: str
+    version: int
+    title: str
+    function: str
+    of_data: bool = True
+    of_weights: bool = True
+    priority: int = 1
+
+    def named(self, parameters: Mapping[str, Any]) -> str:
+        """The title with these parameters in it: text of the user's, cut to a readable length."""
+        values = {name: str(value)[:60] for name, value in parameters.items()}
+        return _FIELD.sub(lambda match: values.get(match[1], "?"), self.title)
+
+
+QUESTIONS: tuple[Question, ...] = (
+    Question(
+        "receptive_fields",
+        1,
+        "Receptive fields",
+        "analysis.layers.fields:receptive_fields",
+        of_data=False,
+        of_weights=False,
+        priority=QUICK,
+    ),
+    Question(
+        "feature_maps",
+        1,
+        "Feature maps of {layer}, instance {instance}",
+        "analysis.layers.maps:feature_maps",
+        priority=QUICK,
+    ),
+    Question("patches", 1, "Patches of {layer}", "analysis.layers.patches:patches"),
+    Question("embedding", 1, "{method} of the input of {layer}", "analysis.layers.embedding:embedding"),
+    Question("filter_map", 1, "Filter map of {layer}", "analysis.layers.filter_map:filter_map"),
+    Question("weights", 1, "Weights of {layer}", "analysis.layers.weights:weights", of_data=False, priority=QUICK),
+    Question("separation", 1, "Class separation by layer", "analysis.layers.separation:separation"),
+    Question("ablation", 1, "Test: {mode} in {layer}", "analysis.layers.ablation:ablation"),
+    Question("bypass", 1, "Test: without {layer}", "analysis.layers.bypass:bypass"),
+)
+
+
+def get(name: str) -> Question:
+    """The question of this name. Raises ParameterError if there is none."""
+    for question in QUESTIONS:
+        if question.name == name:
+            return question
+    raise ParameterError(f"There is no question {name!r}.", f"Choose one of: {', '.join(q.name for q in QUESTIONS)}.")
