@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from analysis.data import seeds
+from analysis.data.digests import feed
 from analysis.data.errors import Unreadable
 from analysis.data.source import Source
-from analysis.data.tensors import is_picture
 from analysis.data.unpack import is_mapping
 
 ALL_READ = 2_000  # instances that are all read, wherever they come from
@@ -51,7 +50,7 @@ def fingerprint(
         for done, index in enumerate(chosen):
             digest.update(index.to_bytes(8, "little"))
             try:
-                _feed(digest, source.read(index), stable)
+                feed(digest, source.read(index), stable)
             except Unreadable as error:
                 digest.update(f"unreadable {str(error).split(':')[0]}".encode())
             if progress is not None and done % 64 == 0:
@@ -85,33 +84,3 @@ def _size(item: Any) -> int:
     if is_mapping(item):
         return sum(_size(item[key]) for key in item.keys())  # noqa: SIM118 (not always a dict)
     return sum(map(_size, item)) if isinstance(item, (tuple, list)) else 8
-
-
-def _feed(digest: Any, item: Any, contents: bool) -> None:
-    """Add an item, whatever it is made of."""
-    if isinstance(item, Tensor):
-        item = item.detach().cpu()
-        digest.update(f"tensor {item.dtype} {tuple(item.shape)}".encode())
-        if contents and not item.is_sparse:
-            flat = item.contiguous().reshape(-1)
-            digest.update(flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b"")
-    elif isinstance(item, np.ndarray) and item.dtype.kind in "biufcSU":
-        digest.update(f"array {item.dtype} {item.shape}".encode())
-        digest.update(item.tobytes() if contents else b"")
-    elif is_picture(item):
-        digest.update(f"picture {item.mode} {item.size}".encode())
-        digest.update(item.tobytes() if contents else b"")
-    elif is_mapping(item):
-        for key in item.keys():  # noqa: SIM118 (not always a dict)
-            digest.update(str(key).encode())
-            _feed(digest, item[key], contents)
-    elif isinstance(item, (tuple, list)):
-        digest.update(f"{len(item)} parts".encode())
-        for part in item:
-            _feed(digest, part, contents)
-    elif isinstance(item, (str, bytes, int, float, bool, np.number, type(None))):
-        digest.update(repr(item).encode() if contents else type(item).__name__.encode())
-    elif hasattr(item, "__dict__"):
-        _feed(digest, dict(vars(item)), contents)
-    else:
-        digest.update(type(item).__name__.encode())

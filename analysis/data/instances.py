@@ -14,6 +14,7 @@ from analysis.data.batch import Batch
 from analysis.data.collate import LeafForm
 from analysis.data.errors import SubjectError, Unreadable
 from analysis.data.labels import Labeller
+from analysis.data.order import check_order
 from analysis.data.source import Source
 from analysis.data.tensors import as_tensor, is_tensorlike
 from analysis.data.unpack import LENGTHS, MASK, Call, Parts, Signature, choose_call, is_mapping, unpack
@@ -62,8 +63,10 @@ class Instances:
         self.pad_id: int | None = None
         self.skipped: dict[int, str] = {}
 
-    def learn(self, count: int = LEARNED) -> Batch:
+    def learn(self, count: int = LEARNED, progress: Callable[..., None] | None = None) -> Batch:
         """Look at up to ``count`` instances over the whole data set; returns those that can be read, as a batch.
+
+        progress: told how many were looked at, of how many.
 
         Raises:
             SubjectError: none can be read, or what they are cannot be told.
@@ -71,17 +74,18 @@ class Instances:
         places = np.unique(np.linspace(0, self.source.n - 1, min(count, self.source.n)).astype(int)).tolist()
         with seeds.random_states_kept():
             if self.collate_fn is None:
-                places = self._learn_forms(places)
+                places = self._learn_forms(places, progress or (lambda *_told: None))
             else:
                 self._learn_collated(places)
         return self.batch(places)
 
-    def _learn_forms(self, places: list[int]) -> list[int]:
+    def _learn_forms(self, places: list[int], told: Callable[..., None]) -> list[int]:
         """Returns those that were looked at."""
         held = 0
         found: list[Leaves] = []
         failures: list[Exception] = []
-        for place in places:
+        for done, place in enumerate(places, 1):
+            told(done, len(places), "instances", "Reading the first instances")
             try:
                 parts = unpack(self.source.read(place), label_key=self.label_key)
                 self._settle(parts, batched=False)
@@ -118,6 +122,12 @@ class Instances:
                 f"collate_fn yields inputs of shape {tuple(leaves[self.main].shape)} for {len(kept)} instances.",
                 "Let instances be the first axis.",
             )
+        check_order(self._inputs_of, [item for index, item in items if index in set(kept)])
+
+    def _inputs_of(self, items: Sequence[Any]) -> Tensor:
+        assert self.collate_fn is not None
+        assert self.main is not None
+        return self._leaves(unpack(self.collate_fn(list(items)), batched=True, label_key=self.label_key))[self.main]
 
     def _settle(self, parts: Parts, batched: bool) -> None:
         """Decide, once, which parts the model is called with."""

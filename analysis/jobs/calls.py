@@ -23,7 +23,7 @@ def load(target: str) -> Callable[..., Any]:
 def explained(error: Exception) -> dict[str, Any]:
     """The outcome of a job that raised: error {message, remedy}, memory (whether it had too little), meant (whether the
     error was raised on purpose, after which its process is as good as before)."""
-    if _is_memory(error):
+    if is_memory(error):
         return {"error": {"message": MEMORY[0], "remedy": MEMORY[1]}, "memory": True, "meant": False}
     if isinstance(error, CutawayError):
         return {"error": {"message": error.message, "remedy": error.remedy}, "memory": False, "meant": True}
@@ -33,10 +33,10 @@ def explained(error: Exception) -> dict[str, Any]:
     return {"error": told, "memory": False, "meant": False}
 
 
-def _is_memory(error: BaseException | None) -> bool:
+def is_memory(error: BaseException | None) -> bool:
     """Whether this error, or the one that caused it, is about memory."""
     if isinstance(error, MemoryError):
         return True
     if isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _MEMORY_WORDS):
         return True
-    return error is not None and error.__cause__ is not None and _is_memory(error.__cause__)
+    return error is not None and error.__cause__ is not None and is_memory(error.__cause__)

@@ -42,6 +42,7 @@ class JobContext:
         self.directory.mkdir(exist_ok=True)
         status = files.read_json(job_directory / files.STATUS) or {}
         self.batch_scale = float(status.get("batch_scale", 1.0))
+        self._step: tuple[str, float] = ("", 0)
         self._began: tuple[float, float] | None = None
         self._written = float("-inf")
 
@@ -53,12 +54,14 @@ class JobContext:
     def progress(self, done: float, total: float, unit: str = "", message: str = "") -> None:
         """Say how far the job is: ``done`` of ``total`` units. Cheap: written at most ten times a second.
 
-        The rate (units per second) counts from the first call; the time left follows from it.
+        The rate (units per second) counts from the first call of a step, which another unit or total begins; the time
+        left follows from it.
         """
         now = time.monotonic()
-        if self._began is None or done < self._began[1]:
-            self._began = (now, done)
-        if now - self._written < MIN_SECONDS and done < total:
+        begins = (unit, total) != self._step
+        if self._began is None or begins or done < self._began[1]:
+            self._began, self._step = (now, done), (unit, total)
+        if now - self._written < MIN_SECONDS and done < total and not begins:
             return
         self._written = now
         elapsed, gained = now - self._began[0], done - self._began[1]

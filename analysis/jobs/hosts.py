@@ -60,12 +60,14 @@ class Desk:
         if not self.external and (self._process is None or self._process.poll() is not None):
             self._start()
         self._number += 1
-        process = {"pid": self._process.pid, "ticks": processes.start_time(self._process.pid)} if self._process else {}
-        status = {**attempt, **process, "state": "running", "host": self._mark, "nested": bool(self.running)}
-        self._endings.status(job_id, status)
-        self.running.append(Assigned(job_id, self._number, priority))
         self.home.mkdir(parents=True, exist_ok=True)
+        nested = bool(self.running)
+        # The host first: if the disk is full it was not told, and the job is still queued.
         files.write_json(self.home / files.ASSIGNED, {"number": self._number, "job": job_id})
+        self.running.append(Assigned(job_id, self._number, priority))
+        process = {"pid": self._process.pid, "ticks": processes.start_time(self._process.pid)} if self._process else {}
+        status = {**attempt, **process, "state": "running", "host": self._mark, "nested": nested}
+        self._endings.status(job_id, status)
 
     def adopt(self, job_id: str) -> bool:
         """Take over a job of the runner before, if the external host is still at it."""
@@ -83,7 +85,6 @@ class Desk:
         stack = state.get("stack", [])
         ended = [job for job in self.running if job.id not in stack and state.get("number", 0) >= job.number]
         for job in ended:
-            self.running.remove(job)
             self._finish(job)
         for job in list(self.running):
             self._cancel(job, state)
@@ -124,32 +125,35 @@ class Desk:
     def _bury(self) -> list[str]:
         """The host died: the job that ran ends with it; what waited for that job is queued again."""
         processes.sweep(self._mark)
-        gone, self.running, self._process = self.running, [], None
-        if not gone:
-            return []
+        gone = list(self.running)
         stack = (files.read_json(self.home / files.STATE) or {}).get("stack", [])
         ending = files.read_json(self.home / files.EXIT)
-        culprit = stack[-1] if stack and any(job.id == stack[-1] for job in gone) else gone[0].id
+        culprit = stack[-1] if stack else gone[0].id if gone else ""
         for job in gone:
             home = self.directory / job.id
             over = (home / files.OUTCOME).exists() or (home / files.CANCEL).exists() or job.stop_at is not None
             if home.exists() and not over and (job.id != culprit or self._killed):
                 self._endings.again(job.id, files.read_json(home / files.STATUS) or {})
+                self.running.remove(job)
                 continue
             if home.exists() and job.id == culprit and ending is not None:
                 files.write_json(home / files.EXIT, ending)
             self._finish(job)
+        self._process = None
         return [job.id for job in gone]
 
     def _finish(self, job: Assigned) -> None:
+        """Write how a job ended; then it is none of those that run."""
         home = self.directory / job.id
         if not home.exists():
+            self.running.remove(job)
             return
         outcome = files.read_json(home / files.OUTCOME) or {}
-        if outcome.get("memory") and not self.running:
+        if outcome.get("memory") and self.running == [job]:
             self._kill()  # what it still holds is not known
         stopped = job.stop_at is not None or "cancelled" in outcome
         self._endings.finish(job.id, stopped, died=self._process is None or self._process.poll() is not None)
+        self.running.remove(job)
 
     def _cancel(self, job: Assigned, state: dict[str, Any]) -> None:
         if job.stop_at is None:
@@ -160,7 +164,6 @@ class Desk:
                         os.kill(state["pid"], signal.SIGUSR1)
         elif time.monotonic() > job.stop_at:
             if job.number > state.get("number", 0) and len(self.running) > 1:  # not begun: it never will
-                self.running.remove(job)
                 self._finish(job)
             else:
                 self._kill()

@@ -66,6 +66,7 @@ def load_checkpoint(path: Path, *, trusted: Collection[Path] = (), expected: str
     """
     path = Path(path)
     try:
+        before = _stamp(path)
         digest = sha256_of(path)
         with path.open("rb") as file:
             start = file.read(16)
@@ -82,9 +83,20 @@ def load_checkpoint(path: Path, *, trusted: Collection[Path] = (), expected: str
         content = _read(path, kind, trusts)
     except claims.BadClaim as error:
         raise CheckpointError(f"{path} is not opened: {error}.", "Copy it again from where it was saved.") from None
+    if _stamp(path) != before:  # a training may be writing it: these weights would go by another's checksum
+        raise CheckpointError(f"{path} changed while it was read.", "Try again when it has been written.")
     notes: list[str] = []
     tensors = _stripped(_weights(path, content, notes), notes)
     return State(tensors, digest, kind, notes)
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Another value when a file was written or replaced; None if it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _kind(path: Path, start: bytes) -> str:
@@ -104,7 +116,9 @@ def _kind(path: Path, start: bytes) -> str:
             names = archive.namelist()
     except Exception:  # a damaged archive raises many kinds
         raise CheckpointError(f"{path} is a damaged archive.", "Copy it again from where it was saved.") from None
-    parts = {part for name in names for part in name.split("/")}
+    # The folder around all is called as the file was, which says nothing of its format.
+    around = names[0].split("/")[0] if len({name.split("/")[0] for name in names}) == 1 else ""
+    parts = {part for name in names for part in name.removeprefix(f"{around}/").split("/")}
     if {"code", "constants.pkl"} & parts:
         raise _refused(path, "a TorchScript archive")
     if any(name.endswith(".npy") for name in names):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from analysis.jobs.calls import is_memory
 from analysis.layerinfo import LayerInfo
 from analysis.models.structure import Structure, is_thin
 from analysis.models.taps import Tap, Taps
@@ -46,6 +47,9 @@ def receptive_fields(
         By layer key, for each of ``axes`` an int32 array (S, 2): first column and one past the last, S positions along
         the axis. (1, 2) with the whole axis where a layer's positions do not belong to these axes (none, or another
         number of them), and (S, 2) with the whole axis where it cannot be told. (0, 0): sees nothing but padding.
+
+    Raises:
+        MemoryError, RuntimeError: there is not even memory for two instances.
     """
     sizes = [example.shape[axis] for axis in axes]
     fields = {info.key: _whole(info, sizes) for info in infos}
@@ -54,15 +58,21 @@ def receptive_fields(
         return fields
     base = example[:1].detach().nan_to_num()
     rows = max(2, min(_ROWS, _VALUES // max(base.numel(), 1)))
+    # Code of a model's own may refuse a way, or expect as many instances as the example has (0).
+    ways: list[tuple[Callable[[], Any], int]] = [(Structure, rows), (Structure, 0), (_plain, rows), (_plain, 0)]
     with undisturbed(model):
-        for way, fixed in ((Structure, False), (Structure, True), (_plain, False), (_plain, True)):
-            count = len(example) if fixed else rows  # code of a model's own may expect so many instances
-            sweep = _Sweep(model, forward_from_tensor, base, layers, axes, count, fixed)
+        while ways:
+            way, count = ways.pop(0)
+            sweep = _Sweep(model, forward_from_tensor, base, layers, axes, count or len(example), not count)
             try:
                 with way():
                     seen = sweep.run(progress)
                 wrong = sweep.contradicted(seen)
-            except Exception:  # a model's own code may refuse one of the ways
+            except Exception as error:
+                if is_memory(error):
+                    if count <= 2:
+                        raise
+                    ways.insert(0, (way, max(2, count // 4)))
                 continue
             for info in layers:
                 if info.key in seen and info.key not in wrong:

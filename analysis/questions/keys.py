@@ -40,7 +40,8 @@ def answer_key(
     """The key of a question's answer.
 
     Args:
-        description: of the subject: its parts 'code', 'weights', 'data', 'n' and 'always_include' are used.
+        description: of the subject: its parts 'code', 'weights', 'data', 'n' and 'always_include' are used; of a
+            question that does not depend on the data, their form: 'input', 'kind', 'axes', 'layers'.
         checkpoint: ``{"name", "path", "sha256"}``, None for the weights that the subject came with.
         sample: ``{"n", "random_state", "include"}``; None for the default one.
 
@@ -54,6 +55,9 @@ def answer_key(
     if asked.of_data:
         parts["data"] = description["data"]
         parts["sample"] = sample_of(description, **(sample or {}))
+        parts["extraction"] = EXTRACTION_VERSION
+    else:
+        parts["form"] = _form(description)
     return key_of(question=asked.name, version=asked.version, **parts)
 
 
@@ -72,6 +76,13 @@ def extraction_key(
         data=description["data"],
         sample=sample_of(description, n, random_state, include),
     )
+
+
+def _form(description: Mapping[str, Any]) -> list[Any]:
+    """What the data look like: sizes, not values."""
+    layers = [[info.get("key"), info.get("filters"), info.get("spatial")] for info in description.get("layers") or ()]
+    shape = (description.get("input") or {}).get("shape")
+    return [shape, description.get("kind"), description.get("axes"), layers]
 
 
 def weights_of(description: Mapping[str, Any], checkpoint: Mapping[str, Any] | None) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -28,9 +30,10 @@ Sample = Mapping[str, Any]
 
 @dataclass
 class Held:
-    """The open session. hooks: those the model came with. now: checkpoint, sample and context of the job at work, and
-    before it of the one that waits for that."""
+    """The open session. subject: its name. hooks: those the model came with. now: checkpoint, sample and context of the
+    job at work, and before it of the one that waits for that."""
 
+    subject: str
     session: Any
     description: dict[str, Any]
     arrays: dict[str, Any]
@@ -39,6 +42,9 @@ class Held:
 
 
 _held: list[Held] = []  # one, or none
+# Of the job at work: a program may serve several subjects, each from a thread of its own, perhaps of one model.
+_turn = threading.RLock()
+TURN_SECONDS = 0.2  # between two looks at whether a job that waits for its turn was cancelled
 
 
 # The jobs -----------------------------------------------------------------------------------------------------------
@@ -52,8 +58,8 @@ def describe(context: JobContext, *, subject: str) -> dict[str, Any]:
     """
     if subject != _setting(context, "subject"):
         raise ParameterError(*OTHER)
-    _drop()
-    with _guarded():
+    with _guarded(context):
+        _drop()
         held = _open(context)
         lasting = {name: value for name, value in held.description.items() if name != "seconds"}
         key = key_of(description=lasting)
@@ -63,7 +69,7 @@ def describe(context: JobContext, *, subject: str) -> dict[str, Any]:
 
 def extract(context: JobContext, *, checkpoint: Checkpoint, sample: dict[str, Any], key: str) -> dict[str, Any]:
     """Compute an extraction as far as it is missing; see ``analysis.extraction.extract.run_extraction``."""
-    with _guarded():
+    with _guarded(context):
         held = _open(context)
         _check(key, keys.extraction_key(held.description, checkpoint, **sample))
         with _at_work(held, context, checkpoint, sample):
@@ -84,7 +90,7 @@ def answer(
     Raises:
         ParameterError: there is no such question, or the subject is another one by now. Errors of the question.
     """
-    with _guarded():
+    with _guarded(context):
         held = _open(context)
         _check(key, keys.answer_key(held.description, question, params, checkpoint, sample))
         with _at_work(held, context, checkpoint, sample):
@@ -108,6 +114,7 @@ def ask(session: Any, context: JobContext, question: str, params: Mapping[str, A
     module, _, name = registry.get(question).function.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     value, arrays = function(session, context, **params)
+    _check_weights(held)
     return _put(answers, key, value, arrays)
 
 
@@ -123,20 +130,31 @@ def open_session(context: JobContext) -> Any:
     trusted = tuple(Path(path) for path in context.settings.get("trusted", []))
     own = live.find(name)
     if own is not None:
-        live.at_end(_drop)
-        return Session(own, device=device, trusted=trusted)
+        live.at_end(_withdrawn)
+        return Session(own, device=device, trusted=trusted, progress=context.progress)
     path = Path(name)
     if not name:
         raise ParameterError("The server has no subject.", "Start it with --subject FILE.py.")
     # Where the demos' own subjects find what was trained.
     os.environ["CUTAWAY_DEMOS"] = _setting(context, "demos")
-    return Session(loading.load_subject(path), device=device, trusted=trusted, source=loading.source_of(path))
+    # Its text first: an edit while it runs must not pass for what ran.
+    source = loading.source_of(path) if path.is_file() else ""
+    return Session(loading.load_subject(path), device=device, trusted=trusted, source=source, progress=context.progress)
 
 
 def _open(context: JobContext) -> Held:
-    """The session of this process, opened if there is none."""
-    if not _held:
-        context.progress(0, 0, message="Opening the model and its data")
+    """The session of this process, opened if there is none, or that of another subject.
+
+    Raises:
+        ParameterError: the model's weights were changed since it was described. Errors of opening as they come.
+    """
+    name = _setting(context, "subject")
+    if _held and _held[0].subject != name:
+        _drop()
+    if _held:
+        _check_weights(_held[0])
+    else:
+        context.progress(0, 0, message="Running the file of the model and its data")
         session = open_session(context)
         session.cache = Path(_setting(context, "cache"))
         try:
@@ -145,7 +163,7 @@ def _open(context: JobContext) -> Held:
             with suppress(Exception):
                 session.close()
             raise
-        _held.append(Held(session, description, arrays, aside.hooks_of(session.model)))
+        _held.append(Held(name, session, description, arrays, aside.hooks_of(session.model)))
     return _held[0]
 
 
@@ -159,9 +177,27 @@ def _drop() -> None:
             held.session.close()
 
 
+def _withdrawn(name: str) -> None:
+    """A program takes back its subject."""
+    with _turn:
+        if _held and _held[0].subject == name:
+            _drop()
+
+
+def _check_weights(held: Held) -> None:
+    """Raises ParameterError if somebody, such as a training that goes on, changed the weights since the description."""
+    if held.session.outdated:
+        if not held.now:
+            _drop()
+        raise ParameterError(*keys.CHANGED)
+
+
 @contextmanager
-def _guarded() -> Iterator[None]:
-    """After a cancel, or an error that nobody meant, hooks or weights may be left half done: the session is closed."""
+def _guarded(context: JobContext) -> Iterator[None]:
+    """One job at a time. After a cancel, or an error that nobody meant, hooks or weights may be left half done: the
+    session is closed."""
+    while not _turn.acquire(timeout=TURN_SECONDS):
+        context.progress(0, 0, message="Waiting for another dashboard of this program")
     try:
         yield
     except (CutawayError, Later):
@@ -169,6 +205,8 @@ def _guarded() -> Iterator[None]:
     except BaseException:
         _drop()
         raise
+    finally:
+        _turn.release()
 
 
 @contextmanager
@@ -193,7 +231,10 @@ def _at_work(held: Held, context: JobContext, checkpoint: Checkpoint, sample: Sa
 def _back(held: Held) -> None:
     held.now.pop()
     if held.now:
-        _use(held)
+        try:
+            _use(held)
+        except CutawayError as error:  # no refusal of the job that ends, and what waits must not go on with its weights
+            raise RuntimeError(f"The weights of the job that waits cannot be put back: {error.message}") from error
 
 
 def _use(held: Held) -> None:
@@ -210,21 +251,34 @@ def _extraction(held: Held, context: JobContext, checkpoint: Checkpoint, sample:
     """The activations of the sample, computed first if they are missing."""
     key = keys.extraction_key(held.description, checkpoint, **sample)
     directory = Path(held.session.cache) / "extractions" / key
-    with suppress(CutawayError):
-        found = Extraction(directory)
-        if found.complete:
-            return found
+    if _complete(directory):
+        return Extraction(directory)
     if context.nested:
         raise Later  # an extraction waits for this job, perhaps the same one
     _extracted(held, context, key, sample)
     return Extraction(directory)
 
 
+def _complete(directory: Path) -> bool:
+    try:
+        return Extraction(directory).complete
+    except CutawayError:
+        return False
+
+
 def _extracted(held: Held, context: JobContext, key: str, sample: Sample) -> dict[str, Any]:
     from analysis.extraction.extract import run_extraction
 
     size = held.session.batch_size
-    return run_extraction(held.session, context, key=key, batch_size=size, **sample)
+    directory = Path(held.session.cache) / "extractions" / key
+    if not _complete(directory):
+        held.session.labels(progress=context.progress)  # of large data that takes long; they are kept
+    try:
+        return run_extraction(held.session, context, key=key, batch_size=size, **sample)
+    finally:
+        if held.session.outdated:
+            shutil.rmtree(directory, ignore_errors=True)
+            _check_weights(held)
 
 
 # The cache ----------------------------------------------------------------------------------------------------------

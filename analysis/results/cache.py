@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 KEY = re.compile(r"[0-9a-f]{40}")
@@ -68,18 +68,27 @@ class Answers:
         self.directory = Path(directory)
 
     def get(self, key: str) -> Answer | None:
-        """The answer of this key; None if it was not computed, or is no key."""
+        """The answer of this key; None if it was not computed, is damaged, or is no key."""
         if not KEY.fullmatch(key):
             return None
         path = self.directory / key
         try:
             value = json.loads((path / JSON).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            with safe_open(path / ARRAYS, framework="numpy"):  # reads and checks its header
+                pass
+        except (OSError, ValueError, SafetensorError):
             return None
         return Answer(path, value) if isinstance(value, dict) else None
 
+    def _replace(self, key: str, draft: Path) -> None:
+        """Put a draft in the place of a damaged answer. Raises OSError."""
+        damaged = self.directory / f".{key}.{secrets.token_hex(4)}"
+        (self.directory / key).rename(damaged)
+        shutil.rmtree(damaged, ignore_errors=True)
+        draft.rename(self.directory / key)
+
     def put(self, key: str, value: dict[str, Any], arrays: Mapping[str, NDArray[Any]] | None = None) -> Answer:
-        """Write an answer in one step; one that is already there stays.
+        """Write an answer in one step; one that is already there stays, unless it is damaged.
 
         Raises:
             OSError: the disk is full or cannot be written.
@@ -97,7 +106,7 @@ class Answers:
                 draft.rename(self.directory / key)
             except OSError:
                 if self.get(key) is None:
-                    raise
+                    self._replace(key, draft)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         found = self.get(key)

@@ -15,7 +15,6 @@ from analysis.data.fingerprint import Fingerprint, fingerprint
 from analysis.errors import CutawayError
 from analysis.models import checkpoints
 from analysis.subject.examples import examples_of
-from analysis.subject.identity import code_hash
 from analysis.subject.limits import limits_of
 from analysis.subject.opening import value_range
 from analysis.subject.subject import parameters_of
@@ -43,6 +42,8 @@ def describe(session: Session, progress: Progress | None = None) -> tuple[dict[s
     counts = _counts(session, progress) if readable else None
     known = session.labels() if from_attribute else None
     data = fingerprint(subject.source, stable=steadiness != "random", labels=known, progress=progress)
+    if progress is not None:
+        progress(0, 0, "", "Predicting a few instances")
     examples, arrays = examples_of(session)
     files = _checkpoints(session, progress)
     total, trainable = parameters_of(session.model)
@@ -81,7 +82,7 @@ def describe(session: Session, progress: Progress | None = None) -> tuple[dict[s
         "skipped": [[index, reason] for index, reason in sorted(session.instances.skipped.items())],
         "weights": session.weights,
         "data": data.digest,
-        "code": code_hash(subject, session.source),
+        "code": session.code,
         "notices": list(session.notices),
         "seconds": round(time.monotonic() - began, 3),
     }

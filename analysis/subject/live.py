@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 _subjects: dict[str, Any] = {}
-_closers: list[Callable[[], None]] = []
+_closers: list[Callable[[str], None]] = []
 
 
 def provide(name: str, subject: Any) -> None:
@@ -20,8 +20,9 @@ def find(name: str) -> Any:
     return _subjects.get(name)
 
 
-def at_end(close: Callable[[], None]) -> None:
-    """Call a function when a subject is withdrawn: whoever opened it puts its model back as it was given."""
+def at_end(close: Callable[[str], None]) -> None:
+    """Call a function with the name of each subject that is withdrawn: whoever opened it puts its model back as it was
+    given."""
     if close not in _closers:
         _closers.append(close)
 
@@ -31,4 +32,4 @@ def withdraw(name: str) -> None:
     _subjects.pop(name, None)
     for close in _closers:
         with contextlib.suppress(Exception):
-            close()
+            close(name)

@@ -11,12 +11,14 @@ from types import ModuleType
 
 from analysis.data.errors import SubjectError
 from analysis.errors import CutawayError
+from analysis.subject import modules
 from analysis.subject.subject import Subject
 
 FUNCTION = "subject"
 TAIL = 8  # lines of a traceback that are shown
 _EXAMPLE = "Write: def subject(): return Subject(model, dataset)."
 _loading: list[Path] = []
+_before: set[str] = set()  # modules that were there before the first file was run
 
 
 def load_subject(path: Path) -> Subject:
@@ -24,7 +26,7 @@ def load_subject(path: Path) -> Subject:
 
     The file's folder is where it imports from, as if it had been started itself; its ``__name__`` is not
     ``'__main__'``, so what it does only when started is not done. Relative paths of checkpoints count from its folder
-    where they are found there.
+    where they are found there. What it imports of the user's own is read anew each time: it may have been edited.
 
     Raises:
         SubjectError: no such file, no such function, it raised an error (with the tail of its traceback), or it
@@ -69,6 +71,8 @@ def refuse_while_loading() -> None:
 
 
 def _run(path: Path) -> ModuleType:
+    _before.update(() if _before else sys.modules)
+    modules.forget(_before)
     folder = str(path.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)

@@ -86,12 +86,16 @@ def first_pass(model: nn.Module, call: Callable[[], Any], batch: Batch) -> tuple
         ) from error
 
 
-def understand(subject: Subject, model: nn.Module, instances: Instances, sample: Batch, call: Call) -> Opened:
-    """Everything that follows from the first batch. ``call`` runs the model on a batch, without a trace.
+def understand(
+    subject: Subject, model: nn.Module, instances: Instances, sample: Batch, call: Call, told: Callable[..., None]
+) -> Opened:
+    """Everything that follows from the first batch. ``call`` runs the model on a batch, without a trace; ``told`` is
+    told of each step (done, total, unit, message).
 
     Raises:
         SubjectError: something cannot be told, or parts do not fit. AmbiguousOutput: which output is meant.
     """
+    told(0, 0, "", "Running the model for the first time")
     few = instances.batch(sample.indices[: min(subject.batch_size, PASSED)])
     first, output = first_pass(model, lambda: call(few), few)
     sampled = subject.sampling_rate is not None
@@ -117,6 +121,7 @@ def understand(subject: Subject, model: nn.Module, instances: Instances, sample:
     check_names(names, scores.classes, names_how)
     check_labels(int(sample.labels.max(initial=-1)), scores.classes)
     found = Opened(kind, names, names_how, scores, [], None, sample, first, embedding, pad_how)
+    told(0, 0, "", "Tracing the layers")
     found.layers = _layers(subject, model, instances, sample, call, found)
     found.displays = Displays(kind, sample.principal, subject.inverse_transform, subject.source.data)
     if found.displays.possible == "" and kind.name != "text":

@@ -27,12 +27,12 @@ from analysis.recording.unwrap import eager, is_compiled
 from analysis.subject import opening
 from analysis.subject.description import describe
 from analysis.subject.device import choose_device
+from analysis.subject.identity import code_hash
 from analysis.subject.labelbook import LabelBook
 from analysis.subject.subject import Subject
 from analysis.subject.weights import Weights
 
 SEED = 0  # of every pass
-UNKNOWN = ""  # checksum of weights while they are put in: whoever is interrupted there loads them anew
 RECENT = 64 << 20  # bytes of inputs that are kept: instances are usually shown after they went through the model
 Progress = Callable[..., None]
 
@@ -45,7 +45,8 @@ class Session:
 
     Args:
         subject: model and data. device: 'auto', 'cpu', 'cuda', 'mps'. trusted: pickles that may be executed, as named
-            on the server's command line. source: SHA-256 of the subject file, '' where there is none.
+            on the server's command line. source: SHA-256 of the subject file, '' where there is none. progress: told
+            of each step of opening: done, total, unit, message.
 
     Attributes:
         model: not wrapped. notices: what the user should know, in sentences. kind: 'image', 'text', 'series' or
@@ -61,7 +62,13 @@ class Session:
     ask: Callable[..., Any]
 
     def __init__(
-        self, subject: Subject, *, device: str = "auto", trusted: Collection[Path] = (), source: str = ""
+        self,
+        subject: Subject,
+        *,
+        device: str = "auto",
+        trusted: Collection[Path] = (),
+        source: str = "",
+        progress: Progress | None = None,
     ) -> None:
         self.subject, self.trusted, self.source = subject, tuple(trusted), source
         self.model: nn.Module = subject.model
@@ -74,6 +81,9 @@ class Session:
         self.notices += subject.source.notes
         if is_compiled(self.model):
             self.notices.append("The model is compiled; here it runs uncompiled, so that its layers can be read.")
+        self.code = code_hash(subject, source)  # first of all: files may be edited from now on
+        self._told: Progress = progress or (lambda *_told: None)
+        self._told(0, 0, "", "Hashing the weights")
         self.weights = checkpoints.weights_hash(self.model)
         self.metadata = read_metadata(subject.metadata, self.n)
         self.instances = opening.instances_of(subject, self.model)
@@ -84,6 +94,7 @@ class Session:
         try:
             self.model.eval()
             self.opened = self._open()
+            self._weights.remember()  # where another device has them
         except BaseException:
             self.close()
             raise
@@ -96,22 +107,27 @@ class Session:
     def _open(self) -> opening.Opened:
         if self.n == 0:
             return opening.nothing(self.subject)
-        sample = self.instances.learn()
+        sample = self.instances.learn(progress=self._told)
         if not len(sample):
             raise SubjectError("No instance can be put into a batch.", "Check what dataset[0] yields.")
         device = self.device
         try:
             self.model.to(device)
-            return opening.understand(self.subject, self.model, self.instances, sample, self.call)
+            return opening.understand(self.subject, self.model, self.instances, sample, self.call, self._told)
         except (CutawayError, RuntimeError, NotImplementedError) as error:
             if device.type == "cpu":
                 raise
             self.device = torch.device("cpu")
             self.model.to(self.device)
-            opened = opening.understand(self.subject, self.model, self.instances, sample, self.call)
+            opened = opening.understand(self.subject, self.model, self.instances, sample, self.call, self._told)
             reason = (str(error.__cause__ or error).splitlines() or [""])[0][:200]
             self.notices.append(f"The model does not run on {device} ({reason}); it computes on the CPU.")
             return opened
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the model's weights were changed by somebody else since they were described or put in."""
+        return self._weights.changed
 
     def close(self) -> None:
         """Put weights, modes and device of the model back as they were given."""
@@ -201,10 +217,13 @@ class Session:
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:
+        ours = not self.outdated
         with undisturbed(self.model), eager():
             seeds.seed(SEED)
             torch.manual_seed(SEED)  # of all devices
             yield
+        if ours:
+            self._weights.remember()
 
     def call(self, batch: Batch) -> Any:
         """What the model yields for a batch, as it is; without gradients, without a trace."""

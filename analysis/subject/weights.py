@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from analysis.models import checkpoints
 
+UNKNOWN = ""  # checksum of weights while they are put in: whoever is interrupted there loads them anew
+
 
 class Weights:
     """The weights of a model. trusted: pickles that may be executed, as named on the server's command line.
@@ -22,6 +24,19 @@ class Weights:
         self._model, self._trusted = model, tuple(trusted)
         self._own: dict[str, Tensor] = {}
         self._loaded: str | None = None  # checksum of what is in the model, None for its own
+        self._seen = self._versions()
+
+    @property
+    def changed(self) -> bool:
+        """Whether somebody else, such as a training that goes on, has changed the model's parameters."""
+        return self._versions() != self._seen
+
+    def remember(self) -> None:
+        """Take the parameters as they are for unchanged: a model's own code may write to them in a pass."""
+        self._seen = self._versions()
+
+    def _versions(self) -> list[tuple[int, int]]:
+        return [(id(parameter), parameter._version) for parameter in self._model.parameters()]
 
     def use(self, checkpoint: Mapping[str, Any] | None) -> None:
         """Load a checkpoint ``{"name", "path", "sha256"}``, or the model's own weights again.
@@ -33,6 +48,7 @@ class Weights:
         if wanted == self._loaded:
             return
         if checkpoint is None:
+            self._loaded = UNKNOWN
             with torch.no_grad():
                 for name, value in self._model.state_dict(keep_vars=True).items():
                     if name in self._own:
@@ -42,5 +58,6 @@ class Weights:
             if not self._own:
                 tensors = {n: v for n, v in self._model.state_dict().items() if isinstance(v, Tensor)}
                 self._own = {name: value.detach().to("cpu", copy=True) for name, value in tensors.items()}
+            self._loaded = UNKNOWN
             checkpoints.apply(self._model, state)
-        self._loaded = wanted
+        self._loaded, self._seen = wanted, self._versions()

@@ -22,6 +22,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from analysis.models import checkpoints
 from analysis.models.checkpoints import (
     CheckpointError,
     State,
@@ -450,3 +451,26 @@ def test_the_hash_of_weights_tells_names_values_types_and_shapes_apart() -> None
     ]
     assert len(set(hashes)) == len(hashes)
     assert hashed(a=base.clone()) == hashed(a=base)
+
+
+@pytest.mark.parametrize("name", ["code.pt", "models.pt", "archive_format.pt"])
+def test_a_file_may_have_any_name(name: str, tmp_path: Path) -> None:
+    save(tmp_path / name, state())  # the name is that of the folder in the archive
+    assert load_checkpoint(tmp_path / name).format == "torch"
+
+
+@pytest.mark.parametrize("name", ["last.pt", "last.safetensors"])
+def test_a_file_that_is_written_while_it_is_read_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    save(path, state())
+    read = checkpoints._read
+
+    def meanwhile(*arguments: Any) -> Any:
+        save(path, {key: value * 2 for key, value in state().items()})
+        return read(*arguments)
+
+    monkeypatch.setattr(checkpoints, "_read", meanwhile)
+    with pytest.raises(CheckpointError, match="changed while it was read"):
+        load_checkpoint(path)

@@ -252,3 +252,24 @@ def test_half_precision_and_channels_last() -> None:
     assert {k: [a.tolist() for a in v] for k, v in found.items()} == {
         k: [a.tolist() for a in v] for k, v in expected.items()
     }
+
+
+def test_running_out_of_memory_is_not_taken_for_seeing_everything() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3))
+    example = torch.rand(1, 1, 16, 16)
+    infos = inventory(model, lambda: model(example.repeat(2, 1, 1, 1)), 2)
+    oracle = receptive_fields(model, model, example, infos, (2, 3))
+    for most in (8, 0):  # rows that there is memory for
+
+        def limited(inputs: torch.Tensor, most: int = most) -> torch.Tensor:
+            if len(inputs) > most:
+                raise RuntimeError("CUDA out of memory")
+            return model(inputs)
+
+        if most:
+            found = receptive_fields(model, limited, example, infos, (2, 3))
+            assert all(np.array_equal(a, b) for key in oracle for a, b in zip(oracle[key], found[key], strict=True))
+        else:
+            with pytest.raises(RuntimeError, match="out of memory"):
+                receptive_fields(model, limited, example, infos, (2, 3))
