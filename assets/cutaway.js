@@ -32,6 +32,11 @@
     /* A zoom is in units of the x-axis: it means nothing on another one. */
     if ("axis" in full) full.range = null;
     if ("layer" in full && !("filter" in full)) full.filter = null;
+    if ("layer" in full && !("filters" in full)) full.filters = null;
+    /* A polygon is in the coordinates of one map: it means nothing on another one. */
+    const other = ["layer", "embed", "checkpoint", "n", "include"].some((name) => name in full);
+    if (other && !("drill" in full)) full.drill = null;
+    if ((other || "drill" in full) && !("lasso" in full)) full.lasso = null;
     return full;
   }
 
@@ -105,12 +110,14 @@
       const chosen = known.includes(view) ? view : runs ? "training" : "runs";
       for (const box of document.querySelectorAll(".view")) box.hidden = box.dataset.view !== chosen;
       for (const item of document.querySelectorAll(".rail-item")) {
-        const needs = item.dataset.needsRun === "True" && !runs;
+        const subject = document.getElementById("rail").dataset.subject === "yes";
+        const reason = item.dataset.needs === "run" && !runs ? "Choose a run first"
+          : item.dataset.needs === "subject" && !subject ? "Start the server with --subject FILE.py" : "";
         item.classList.toggle("chosen", item.dataset.view === chosen);
         item.setAttribute("aria-current", item.dataset.view === chosen ? "page" : "false");
-        item.classList.toggle("grey", needs);
-        item.setAttribute("aria-disabled", needs ? "true" : "false");
-        item.dataset.reason = needs ? "Choose a run first" : "";
+        item.classList.toggle("grey", reason !== "");
+        item.setAttribute("aria-disabled", reason ? "true" : "false");
+        item.dataset.reason = reason;
       }
       window.setTimeout(() => window.dispatchEvent(new Event("resize")), 0);
       return NO();
@@ -120,6 +127,8 @@
       const query = new URLSearchParams(search || "");
       if (!query.get("view") && !query.get("runs") && runs && runs.arrive) {
         go({ view: "training", runs: runs.arrive }, true);
+      } else if (!query.get("view") && !query.get("runs") && runs && runs.subject) {
+        go({ view: "subject" }, true);
       }
       return NO();
     },
@@ -129,9 +138,11 @@
   const DEFAULTS = {
     axis: "step", scale: "linear", smooth: "0.6", mode: "maximum", sort: "index", limit: "0.1", page: "1",
     base: "first", layer: null, checkpoint: null,
+    n: "1000", lmode: "value", lsort: "index", by: null, color: "label", embed: "pca", undetected: "0.1",
+    mapscale: "common", overlay: "off",
   };
 
-  const NUMBERS = ["smooth", "limit", "page"];
+  const NUMBERS = ["smooth", "limit", "page", "n", "undetected"];
 
   document.addEventListener("click", (event) => {
     const target = event.target.closest("[data-nav]");

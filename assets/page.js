@@ -28,7 +28,9 @@
     if (document.hidden) return;
     let ok = false;
     try {
-      ok = (await fetch(base() + "healthz", { cache: "no-store" })).ok;
+      const answer = await fetch(base() + "healthz", { cache: "no-store" });
+      await answer.text(); // unread answers would stay open until the page goes
+      ok = answer.ok;
     } catch (error) {
       ok = false;
     }
@@ -106,18 +108,46 @@
     const maximised = document.querySelector(".panel.maximised");
     if (maximised) return maximise(maximised.id);
     const query = window.cutaway.params();
+    for (const name of ["lasso", "drill", "filters", "instances"]) {
+      if (query.get(name)) return window.cutaway.navigate({ [name]: null });
+    }
     if (query.get("filter")) return window.cutaway.navigate({ filter: null });
     if (query.get("layer")) return window.cutaway.navigate({ layer: null });
     const runs = (query.get("runs") || "").split(",");
     if (runs.length > 1) window.cutaway.navigate({ runs: runs[0] });
   }
 
+  /* In the Layers view the arrow keys go through filters, else through instances; how many there are is said there. */
+  function step(by, event) {
+    const layers = document.getElementById("view-layers");
+    if (!layers || layers.hidden) return window.cutaway.step(by, event);
+    const query = window.cutaway.params();
+    const name = query.get("filter") !== null ? "filter" : query.get("instances") !== null ? "instances" : null;
+    if (!name) return;
+    event.preventDefault();
+    const said = layers.querySelector(name === "filter" ? "[data-filters]" : "[data-instances]");
+    const count = said ? Number(said.dataset[name === "filter" ? "filters" : "instances"]) : Infinity;
+    const next = Number(query.get(name).split(",")[0]) + by;
+    if (next >= 0 && next < count) window.cutaway.navigate({ [name]: String(next) });
+  }
+
+  /* A button that cancels or repeats a job; the same job may be shown by several panels. */
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-job-cancel],[data-job-retry]");
+    if (!target) return;
+    const cancel = target.dataset.jobCancel;
+    target.disabled = true;
+    window.dash_clientside.set_props("job-command", {
+      data: { do: cancel ? "cancel" : "retry", id: cancel || target.dataset.jobRetry, at: Date.now() },
+    });
+  });
+
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, textarea, [contenteditable], [role=dialog], [role=listbox], [role=slider], [role=radiogroup]");
     if (typing || event.metaKey || event.ctrlKey || event.altKey) return;
     if (event.key === "Escape") clearLast();
-    else if (event.key === "ArrowLeft") window.cutaway.step(-1, event);
-    else if (event.key === "ArrowRight") window.cutaway.step(1, event);
+    else if (event.key === "ArrowLeft") step(-1, event);
+    else if (event.key === "ArrowRight") step(1, event);
     else if (event.key === "t") document.getElementById("theme-button").click();
     else if (event.key === "i") inspector();
     else if (event.key === "?") document.getElementById("help-open").click();

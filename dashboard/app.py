@@ -6,7 +6,8 @@ from pathlib import Path
 
 import dash
 
-from dashboard import exports, gate, services, shell, shell_callbacks
+from analysis.demos import registry
+from dashboard import exports, gate, layer_exports, pictures, services, shell, shell_callbacks
 from dashboard.settings import Settings
 from dashboard.views.registry import VIEWS
 
@@ -41,11 +42,15 @@ def create_app(settings: Settings) -> dash.Dash:
     )
     found = services.install(app.server, settings)
     exports.install(app.server, settings.path_prefix)
-    app.layout = shell.layout()
+    pictures.install(app.server, settings.path_prefix)
+    layer_exports.install(app.server, settings.path_prefix)
+    app.layout = shell.layout(subject=bool(settings.subject_name))
     shell_callbacks.register(app)
     for view in VIEWS:
         view.register(app)
     gate.install(app, settings)
-    if settings.demo is not None:
+    if settings.subject_name:
+        services.submit_subject(found)
+    if settings.demo is not None and registry.get(settings.demo).module:
         services.submit_demo(found, settings.demo, "server")
     return app

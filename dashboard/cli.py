@@ -13,12 +13,14 @@ from analysis.errors import ParameterError
 from dashboard.settings import Settings
 
 COMMANDS = ("serve", "demo")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 MIN_TOKEN = 8  # characters
 DESCRIPTION = "See inside PyTorch models, while they learn and when they fail."
 EPILOG = """examples:
   python run.py                    the runs in ./runs and those of the demos
   python run.py serve ~/experiments --port 9000
   python run.py demo               record a small training and watch it
+  python run.py serve ~/experiments --subject my_model.py
   python run.py serve --help       all options
   python run.py --host 0.0.0.0 --token auto
 """
@@ -44,6 +46,13 @@ def parse(arguments: list[str]) -> Settings:
         registry.check(registry.get(demo))
     workspace = _workspace(options.workspace)
     demos = workspace / "demos"
+    subject = _subject(options.subject)
+    if subject is None and demo is not None:
+        subject = registry.subject_file(registry.get(demo))
+    if options.worker_memory is not None and not 0 < options.worker_memory < 1e6:
+        raise ParameterError(
+            f"A worker cannot have {options.worker_memory:g} GiB of memory.", "Give a number of GiB, such as 8."
+        )
     return Settings(
         roots=(*_roots(options.roots, bare=demo is None), demos),
         workspace=workspace,
@@ -53,6 +62,12 @@ def parse(arguments: list[str]) -> Settings:
         token=token,
         allowed_hosts=tuple(options.allow_host),
         demo=demo,
+        subject=subject,
+        live=options.live,
+        device=options.device,
+        trusted=tuple(_existing(path) for path in options.trust_pickle),
+        worker_memory=options.worker_memory,
+        parent=options.parent,
     )
 
 
@@ -81,6 +96,20 @@ def _shared() -> argparse.ArgumentParser:
     add("--token", help="secret that every visitor needs; 'auto' makes one (default: $CUTAWAY_TOKEN, or none)")
     add("--workspace", type=Path, help="for caches, jobs and demos (default: $CUTAWAY_HOME, or ~/.cutaway)")
     add("--allow-host", action="append", default=[], metavar="NAME", help="another host name of this server")
+    add("--subject", type=Path, metavar="FILE.py", help="file whose subject() returns a model and its data; it is run")
+    add("--device", choices=DEVICES, default="auto", help="where the model computes (default: a GPU if there is one)")
+    add(
+        "--trust-pickle",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a checkpoint that may be unpickled, which can run any code in it; may be repeated",
+    )
+    add("--worker-memory", type=float, metavar="GIB", help="memory that one job may take (default: 80 %% of all)")
+    # Of Subject.serve: the name of its objects, and the process that holds them.
+    add("--live", default="", help=argparse.SUPPRESS)
+    add("--parent", type=int, help=argparse.SUPPRESS)
     return shared
 
 
@@ -117,6 +146,22 @@ def _roots(given: list[Path], *, bare: bool) -> tuple[Path, ...]:
             what = "is not a directory" if path.exists() else "does not exist"
             raise ParameterError(f"{path} {what}.", "Give the directory that holds your runs.")
     return tuple(dict.fromkeys(path.expanduser().resolve() for path in given))
+
+
+def _subject(given: Path | None) -> Path | None:
+    if given is None:
+        return None
+    if given.expanduser().suffix != ".py":
+        raise ParameterError(f"{given} is no Python file.", "Give a .py file that holds a function subject().")
+    return _existing(given)
+
+
+def _existing(given: Path) -> Path:
+    path = given.expanduser()
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "does not exist"
+        raise ParameterError(f"{given} {what}.", "Check the path.")
+    return path.resolve()
 
 
 def _workspace(given: Path | None) -> Path:

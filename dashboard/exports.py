@@ -42,13 +42,15 @@ def _run(selection: Selection) -> Run:
     return services.open_runs(selection.runs[:1])[0]
 
 
-def _download(rows: Iterable[str] | Iterable[bytes], name: str) -> flask.Response:
+def download(rows: Iterable[str] | Iterable[bytes], name: str) -> flask.Response:
+    """A CSV file of that name, sent as it is made."""
     response = flask.Response(rows, mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def _lines(head: list[str], rows: Iterable[list[Any]]) -> Iterator[str]:
+def lines(head: list[str], rows: Iterable[list[Any]]) -> Iterator[str]:
+    """Lines of CSV; text that a spreadsheet would run is defused."""
     for row in (head, *rows):
         buffer = io.StringIO()
         csv.writer(buffer).writerow([safe_cell(cell) for cell in row])
@@ -64,7 +66,7 @@ def scalars() -> flask.Response:
     wanted = [(run, tag) for run in runs for tag in selection.tag if tag in run.tags()]
     if not wanted:
         raise NotFound("None of these runs has such a tag.", "See the metrics offered by the Training view.")
-    return _download(_scalar_lines(wanted), "scalars.csv")
+    return download(_scalar_lines(wanted), "scalars.csv")
 
 
 def _scalar_lines(wanted: list[tuple[Run, str]]) -> Iterator[bytes]:
@@ -76,9 +78,9 @@ def _scalar_lines(wanted: list[tuple[Run, str]]) -> Iterator[bytes]:
         pending = b""
         for chunk in export_csv(run, tag):
             pending += chunk
-            *lines, pending = pending.split(b"\n")
+            *parts, pending = pending.split(b"\n")
             out = []
-            for line in lines:
+            for line in parts:
                 if header:
                     header = False
                     if index == 0:
@@ -107,7 +109,7 @@ def histograms() -> flask.Response:
             for i, count in enumerate(record.histogram)
         ]
     head = ["layer", "step", "perplexity_from", "perplexity_to", "patches", "patches_sampled"]
-    return _download(_lines(head, rows), "histograms.csv")
+    return download(lines(head, rows), "histograms.csv")
 
 
 def filters() -> flask.Response:
@@ -132,4 +134,4 @@ def filters() -> flask.Response:
         ]
         for index in range(len(record.maximum))
     ]
-    return _download(_lines(head, rows), "filters.csv")
+    return download(lines(head, rows), "filters.csv")

@@ -11,9 +11,9 @@ from dash import ALL, Input, Output, ctx, html, no_update
 
 from analysis.errors import CutawayError
 from analysis.jobs.queue import Job
-from dashboard import gate, services
+from dashboard import gate, services, subjects
 from dashboard.widgets.attributes import attributes
-from dashboard.widgets.progress import share_done
+from dashboard.widgets.progress import progress_text, share_done
 from dashboard.widgets.states import empty
 
 
@@ -27,6 +27,12 @@ def register(app: dash.Dash) -> None:
         Input({"type": "job-cancel", "id": ALL}, "n_clicks"),
         prevent_initial_call=True,
     )(cancel_job)
+    app.callback(
+        Output("pulse-jobs", "data", allow_duplicate=True),
+        Output("pulse-answers", "data", allow_duplicate=True),
+        Input("job-command", "data"),
+        prevent_initial_call=True,
+    )(command)
 
 
 # What ``job_state`` tells, and the types of it.
@@ -38,6 +44,7 @@ STATE: dict[str, Any] = {
     "position": int | None,
     "progress": dict | None,
     "error": dict | None,
+    "note": str,
 }
 
 
@@ -64,6 +71,7 @@ def job_state(job: Job) -> dict[str, Any]:
         "position": job.position,
         "progress": job.progress,
         "error": job.error,
+        "note": job.note,
     }
 
 
@@ -101,7 +109,9 @@ def _job_card(job: dict[str, Any]) -> html.Div:
     if state == "queued":
         parts.append(html.P(f"Number {job['position']} in the queue", className="quiet"))
     if progress and state in ("running", "cancelled", "failed"):
-        parts.append(html.P(_progress_text(progress), className="quiet"))
+        parts.append(html.P(progress_text(progress), className="quiet"))
+    if job["note"]:
+        parts.append(html.P(job["note"], className="quiet"))
     if error:
         parts.append(html.P(f"{error.get('message', '')} {error.get('remedy', '')}".strip(), className="damage"))
         if error.get("tail"):
@@ -113,18 +123,10 @@ def _job_card(job: dict[str, Any]) -> html.Div:
             "Cancel", id={"type": "job-cancel", "id": job["id"]}, className="bar-button", type="button", n_clicks=0
         )
         parts.append(button)
+    if state in ("failed", "cancelled", "lost"):
+        again = attributes({"data-job-retry": job["id"]})
+        parts.append(html.Button("Try again", className="bar-button", type="button", **again))
     return html.Div(parts, className="job")
-
-
-def _progress_text(progress: dict[str, Any]) -> str:
-    words = [str(progress.get("message") or "")]
-    if progress.get("total"):
-        words.append(f"{progress.get('done', 0):,} of {progress['total']:,} {progress.get('unit') or ''}".strip())
-    if progress.get("rate"):
-        words.append(f"{progress['rate']:.3g} {progress.get('unit') or ''}/s".replace(" /s", "/s"))
-    if progress.get("eta_s") is not None:
-        words.append(f"about {max(1, round(progress['eta_s'])):,} s left")
-    return " · ".join(word for word in words if word)
 
 
 def cancel_job(clicks: list[int | None]) -> Any:
@@ -138,3 +140,19 @@ def cancel_job(clicks: list[int | None]) -> Any:
     except CutawayError:
         return no_update  # it is not there any more, or not this visitor's: the next poll shows what is
     return [job_state(job) for job in found.jobs.list(limit=30)]
+
+
+def command(sent: Any) -> tuple[Any, Any]:
+    """Cancel a job of this visitor's, or submit one again: what a panel's button asked for."""
+    found = services.current()
+    wanted, job_id = (sent.get("do"), sent.get("id")) if isinstance(sent, dict) else (None, None)
+    if wanted not in ("cancel", "retry"):
+        return no_update, no_update
+    try:
+        if wanted == "cancel":
+            found.jobs.cancel(str(job_id), gate.visitor())
+        else:
+            found.jobs.retry(str(job_id), gate.visitor())
+    except CutawayError:
+        return no_update, no_update
+    return [job_state(job) for job in found.jobs.list(limit=30)], subjects.pulse()

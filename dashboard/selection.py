@@ -16,6 +16,9 @@ from urllib.parse import parse_qsl, urlencode
 Axis = Literal["step", "epoch", "wall"]
 MAX_RUNS = 2
 MAX_TEXT = 4096
+MAX_INDICES = 5000  # in a list of filters or instances
+MAX_CORNERS = 64
+SAMPLE = (10, 1_000_000)  # instances
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 # Groups of parameters that panels listen to, so that a change reaches only the panels that show it.
@@ -30,6 +33,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "heat": ("mode", "sort"),
     "limit": ("limit",),
     "checkpoint": ("checkpoint",),
+    "instance": ("instances",),
+    "sample": ("n", "include"),
+    "lheat": ("lmode", "lsort", "by"),
+    "filters": ("filters",),
+    "map": ("color", "embed", "undetected"),
+    "lasso": ("lasso",),
+    "drill": ("drill",),
+    "maps": ("mapscale", "overlay"),
 }
 
 
@@ -40,7 +51,13 @@ class Selection:
     runs: ids, one or two (the second is the comparison). step: None follows the latest record. base: what histograms
     are compared with: 'first', 'previous' or a step. tag: metric groups drawn; () means the default ones.
     range: x-range of the curves in units of ``axis``, None = all. limit: total-variation distance under which a layer
-    counts as settled. instances, subset: for the views that show instances.
+    counts as settled. subset: of the views that show instances.
+
+    Of the views that ask the model: instances: indices in the data set, the first one is *the* instance. n: size of
+    the sample, include: indices always in it. filters: several filters of the layer, ascending. lmode, lsort, by:
+    columns of the layer's heatmap, its order, and the class that 'class' sorts by. color, embed: of the input map;
+    undetected: share of patches counted as undetected. lasso, drill: polygons in the map's coordinates, x0, y0, x1,
+    y1, ...; the second is what is embedded anew. mapscale, overlay: of the feature maps.
     """
 
     view: str = ""
@@ -61,6 +78,19 @@ class Selection:
     sort: str = "index"
     limit: float = 0.1
     page: int = 1
+    n: int = 1000
+    include: tuple[int, ...] = ()
+    filters: tuple[int, ...] = ()
+    lmode: str = "value"
+    lsort: str = "index"
+    by: int | None = None
+    color: str = "label"
+    embed: str = "pca"
+    undetected: float = 0.1
+    lasso: tuple[float, ...] = ()
+    drill: tuple[float, ...] = ()
+    mapscale: str = "common"
+    overlay: str = "off"
     problems: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
@@ -106,11 +136,26 @@ class Selection:
 def _write(name: str, value: Any) -> str:
     if name == "range":
         return "~".join(f"{end:.12g}" for end in value)
+    if name in ("filters", "include"):
+        return _write_ranges(value)
     if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)
+        return ",".join(f"{part:.7g}" if isinstance(part, float) else str(part) for part in value)
     if isinstance(value, float):
         return f"{value:g}"
     return str(value)
+
+
+def _write_ranges(values: tuple[int, ...]) -> str:
+    """(1, 2, 5, 6, 7) -> '1,2,5-7'."""
+    parts: list[str] = []
+    start = 0
+    for at in range(1, len(values) + 1):
+        if at < len(values) and values[at] == values[at - 1] + 1:
+            continue
+        run = values[start:at]
+        parts += [f"{run[0]}-{run[-1]}"] if len(run) > 2 else [str(value) for value in run]
+        start = at
+    return ",".join(parts)
 
 
 def _choice(*allowed: str) -> Callable[[str], str]:
@@ -147,6 +192,32 @@ def _runs(text: str) -> tuple[str, ...]:
 
 def _counts(text: str) -> tuple[int, ...]:
     return tuple(_count(part) for part in text.split(","))
+
+
+def _ranges(text: str) -> tuple[int, ...]:
+    if len(text) >= MAX_TEXT:  # cut off, perhaps inside a number
+        raise ValueError(text)
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        low, high = _count(first), _count(last if dash else first)
+        if not low <= high < low + MAX_INDICES:
+            raise ValueError(text)
+        found.update(range(low, high + 1))
+        if len(found) > MAX_INDICES:
+            raise ValueError(text)
+    return tuple(sorted(found))
+
+
+def _polygon(text: str) -> tuple[float, ...]:
+    ends = tuple(float(part) for part in text.split(","))
+    if len(ends) % 2 or not 6 <= len(ends) <= 2 * MAX_CORNERS or not all(abs(end) < 1e9 for end in ends):
+        raise ValueError(text)
+    return ends
+
+
+def _sample(text: str) -> int:
+    return int(_between(*SAMPLE)(str(_count(text))))
 
 
 def _base(text: str) -> str:
@@ -189,6 +260,19 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "sort": _choice("index", "value"),
     "limit": _between(0.005, 1.0),
     "page": _page,
+    "n": _sample,
+    "include": _ranges,
+    "filters": _ranges,
+    "lmode": _choice("value", "class", "step"),
+    "lsort": _choice("index", "value", "class", "similarity", "health"),
+    "by": _count,
+    "color": _choice("label", "prediction", "correct", "filter", "filters", "max"),
+    "embed": _choice("pca", "umap"),
+    "undetected": _between(0.0, 0.5),
+    "lasso": _polygon,
+    "drill": _polygon,
+    "mapscale": _choice("common", "filter"),
+    "overlay": _choice("off", "on"),
 }
 
 

@@ -132,6 +132,7 @@ class _Arbiter(Arbiter):
     def manage_workers(self) -> None:
         super().manage_workers()
         self.app.keep_jobs()
+        self.app.end_with_parent()
 
 
 class _Server(BaseApplication):
@@ -188,7 +189,14 @@ class _Server(BaseApplication):
     def keep_jobs(self) -> None:
         """Start the job runner if there is none."""
         if self._jobs is None or self._jobs.poll() is not None:
-            self._jobs = runner.start(self._settings.jobs_dir)
+            settings = self._settings
+            memory = int(settings.worker_memory * 2**30) if settings.worker_memory else None
+            self._jobs = runner.start(settings.jobs_dir, settings.for_jobs(), memory, settings.external_queues)
+
+    def end_with_parent(self) -> None:
+        """Stop when the program that started this server is gone."""
+        if self._settings.parent is not None and os.getppid() != self._settings.parent:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def stop_jobs(self) -> None:
         """End the job runner, and with it the jobs. Does nothing in the web process, which shares this object."""

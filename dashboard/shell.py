@@ -16,22 +16,30 @@ from dashboard.widgets.icons import icon
 TICK_MS = 2000
 SHORTCUTS = (
     ("/", "search layers"),
-    ("← →", "previous or next filter while one is selected, else previous or next recorded step"),
-    ("Escape", "clear the last chip (filter, then layer, then run B)"),
+    ("← →", "previous or next filter or instance while one is selected, else previous or next recorded step"),
+    ("Escape", "clear the last chip (lasso, filters, instance, filter, layer, run B)"),
     ("t", "next theme"),
     ("i", "show or hide the inspector"),
     ("?", "this help"),
 )
 
 
-def layout() -> dmc.MantineProvider:
-    """The whole page. Views are laid out once and shown by the selection, so that coming back is instant."""
+def layout(subject: bool = False) -> dmc.MantineProvider:
+    """The whole page. Views are laid out once and shown by the selection, so that coming back is instant.
+
+    subject: whether the server has one.
+    """
     return dmc.MantineProvider(
         [
             *_stores(),
             html.A("Skip to the panels", href="#main", className="skip"),
             html.Header(_top_bar(), className="topbar"),
-            html.Nav(_rail(), className="rail", **attributes({"aria-label": "Views"})),
+            html.Nav(
+                _rail(),
+                id="rail",
+                className="rail",
+                **attributes({"aria-label": "Views", "data-subject": "yes" if subject else "no"}),
+            ),
             html.Main(
                 [html.Div(id="banner", role="status"), *(_view_box(view) for view in VIEWS)],
                 id="main",
@@ -66,6 +74,9 @@ def _stores() -> list[Any]:
         dcc.Store(id="pulse-runs"),
         dcc.Store(id="pulse-selected"),
         dcc.Store(id="pulse-jobs"),
+        dcc.Store(id="pulse-answers"),
+        # A button of a panel that cancels or repeats a job: {"do", "id", "at"}.
+        dcc.Store(id="job-command"),
         dcc.Interval(id="tick", interval=TICK_MS),
     ]
 
@@ -127,7 +138,7 @@ def _rail() -> list[Any]:
                 {
                     "data-nav": f'{{"view": "{view.slug}"}}',
                     "data-view": view.slug,
-                    "data-needs-run": str(view.needs_run),
+                    "data-needs": view.needs,
                 }
             ),
         )
@@ -142,7 +153,11 @@ def _view_box(view: Any) -> html.Div:
 
 
 def _inspector() -> list[Any]:
-    return [html.Div(id="inspector-body", className="inspector-body")]
+    # Training's, and that of the views that ask the model: assets/layers.css shows the one that fits.
+    return [
+        html.Div(id="inspector-body", className="inspector-body"),
+        html.Div(id="layers-inspector", className="inspector-body"),
+    ]
 
 
 def _help() -> dmc.Modal:
@@ -150,8 +165,9 @@ def _help() -> dmc.Modal:
     return dmc.Modal(
         [
             html.P(
-                "Cutaway shows what a PyTorch model does while it learns. The chips above say what every panel shows; "
-                "the address of the page holds them all, so a copied link opens the same view."
+                "Cutaway shows what a PyTorch model does while it learns, and what its layers detect. The chips above "
+                "say what every panel shows; the address of the page holds them all, so a copied link opens the same "
+                "view."
             ),
             html.Table(html.Tbody(rows), className="shortcuts"),
         ],

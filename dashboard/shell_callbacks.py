@@ -10,14 +10,15 @@ from dash import ClientsideFunction, Input, Output, State, ctx, html, no_update
 
 from analysis.errors import CutawayError
 from analysis.training.findings import noun
-from dashboard import jobs_panel, services
+from dashboard import jobs_panel, services, shell, subjects
 from dashboard.selection import GROUPS, Selection
-from dashboard.views.registry import VIEWS
+from dashboard.views.registry import VIEWS, by_slug
 from dashboard.widgets.attributes import attributes
 
 PICKERS = ("runa", "runb", "layer", "checkpoint")
 # Listing a thousand runs costs more than asking one: the list is renewed every few ticks.
 LIST_EVERY = 3
+BUSY_MS = 700  # between two polls while an answer is on its way
 
 
 def register(app: dash.Dash) -> None:
@@ -29,11 +30,14 @@ def register(app: dash.Dash) -> None:
         Output("pulse-selected", "data"),
         Output("pulse-jobs", "data"),
         Output("banner", "children"),
+        Output("pulse-answers", "data"),
+        Output("tick", "interval"),
         Input("tick", "n_intervals"),
         Input("sel-runs", "data"),
         State("pulse-runs", "data"),
         State("pulse-selected", "data"),
         State("pulse-jobs", "data"),
+        State("pulse-answers", "data"),
         State("url", "data"),
     )(pulse)
     app.callback(
@@ -49,6 +53,10 @@ def register(app: dash.Dash) -> None:
         Input("sel-layer", "data"),
         Input("sel-filter", "data"),
         Input("sel-curves", "data"),
+        Input("sel-instance", "data"),
+        Input("sel-filters", "data"),
+        Input("sel-view", "data"),
+        Input("pulse-answers", "data"),
         State("ctl-layer", "data"),
         State("url", "data"),
     )(offer_parts)
@@ -116,8 +124,14 @@ def _register_page(app: dash.Dash) -> None:
 
 
 def pulse(
-    ticks: int | None, _runs: Any, runs_before: Any, selected_before: Any, jobs_before: Any, search: str | None
-) -> tuple[Any, Any, Any, Any]:
+    ticks: int | None,
+    _runs: Any,
+    runs_before: Any,
+    selected_before: Any,
+    jobs_before: Any,
+    answers_before: Any,
+    search: str | None,
+) -> tuple[Any, ...]:
     """What changed since the last poll, as small as it can be: nothing, in most polls."""
     found = services.current()
     selection = Selection.parse(search)
@@ -126,12 +140,17 @@ def pulse(
         listing = _listing(found)
         listing = no_update if listing == runs_before else listing
     selected, missing = _selected(found, selection)
-    jobs = [jobs_panel.job_state(job) for job in found.jobs.list(limit=30)]
+    listed = found.jobs.list(limit=30)
+    jobs = [jobs_panel.job_state(job) for job in listed]
+    answers = subjects.pulse()
+    busy = any(job.active and job.queue for job in listed)
     return (
         listing,
         no_update if selected == selected_before else selected,
         no_update if jobs == jobs_before else jobs,
         _banner(found, selection, missing),
+        no_update if answers == answers_before else answers,
+        BUSY_MS if busy else shell.TICK_MS,
     )
 
 
@@ -142,6 +161,7 @@ def _listing(found: services.Services) -> dict[str, Any]:
     return {
         "runs": [[info.id, info.name, info.status] for info in infos[::-1]],
         "arrive": newest.id if newest else None,
+        "subject": bool(found.settings.subject_name),
     }
 
 
@@ -164,6 +184,9 @@ def _banner(found: services.Services, selection: Selection, missing: list[str]) 
         problems.append(f"view = {selection.view}")
     lines = [f"The link asks for something unknown: {'; '.join(problems)}."] if problems else []
     lines += missing
+    about = subjects.described()
+    if about.state == "failed" and about.job and about.job.error:
+        lines.append(f"The model cannot be shown. {about.job.error['message']} {about.job.error['remedy']}")
     for run_id in selection.runs:
         try:
             run = found.index.open(run_id)
@@ -208,41 +231,64 @@ def offer_runs(listing: Any) -> tuple[Any, Any]:
 
 
 def offer_parts(
-    _selected_runs: Any, _layer: Any, _filter: Any, _curves: Any, before: Any, search: str | None
+    _selected_runs: Any,
+    _layer: Any,
+    _filter: Any,
+    _curves: Any,
+    _instance: Any,
+    _filters: Any,
+    _view: Any,
+    _answers: Any,
+    before: Any,
+    search: str | None,
 ) -> tuple[Any, Any, list[Any]]:
-    """Layers and checkpoints of run A, and the chips of what is selected beyond the pickers."""
+    """Layers and checkpoints of run A and of the subject, and the chips of what is selected beyond the pickers."""
     selection = Selection.parse(search)
     try:
         run = services.open_runs(selection.runs[:1])[0] if selection.runs else None
     except CutawayError:
         run = None
-    layers = [{"value": meta.name, "label": meta.name} for meta in run.layers()] if run else []
-    saved = [{"value": item.name, "label": f"step {item.step:,}"} for item in run.checkpoints()] if run else []
+    about = subjects.described().data or {}
+    watched = run.layers() if run else []
+    own, recorded = [info.key for info in subjects.layers()], [meta.name for meta in watched]
+    of_model = by_slug(selection.view).needs == "subject"
+    names = dict.fromkeys([*own, *recorded] if of_model else [*recorded, *own])
+    layers = [{"value": name, "label": name} for name in names]
+    # A name may be there twice: the subject's checkpoint is the one that is asked about.
+    saved = {item["name"]: item["name"] for item in about.get("checkpoints", [])}
+    for item in run.checkpoints() if run else []:
+        saved.setdefault(item.name, f"step {item.step:,}")
+    offered = [{"value": name, "label": label} for name, label in saved.items()]
+    word = next((noun(meta, 1, capital=True) for meta in watched if meta.name == selection.layer), "Filter")
+    return (no_update if layers == before else layers), offered, _chips(selection, word)
+
+
+def _chips(selection: Selection, word: str) -> list[Any]:
+    """One for each part of the selection that no picker shows. word: what the layer calls a filter."""
     chips = []
     if selection.filter is not None:
-        word = (
-            next((noun(m, 1, capital=True) for m in run.layers() if m.name == selection.layer), "Filter")
-            if run
-            else "Filter"
-        )
+        chips.append(_chip(f"{word} {selection.filter}", "filter", f"Remove {word.lower()} {selection.filter}"))
+    if selection.filters:
+        count = len(selection.filters)
         chips.append(
-            html.Button(
-                [f"{word} {selection.filter} ", html.Span("×", **attributes({"aria-hidden": "true"}))],
-                className="chip-button",
-                type="button",
-                **attributes(
-                    {"data-nav": '{"filter": null}', "aria-label": f"Remove {word.lower()} {selection.filter}"}
-                ),
-            )
+            _chip(f"{count:,} {word.lower()}{'s' if count != 1 else ''}", "filters", "Remove the set of filters")
         )
+    if selection.instances:
+        chips.append(_chip(f"Instance {selection.instances[0]}", "instances", "Remove the instance"))
+    if selection.lasso:
+        chips.append(_chip("Lasso", "lasso", "Remove the lasso"))
+    if selection.drill:
+        chips.append(_chip("Part of the map", "drill", "Back to the whole map"))
     if selection.range is not None:
         low, high = selection.range
-        chips.append(
-            html.Button(
-                [f"{selection.axis} {low:,.5g} to {high:,.5g} ", html.Span("×", **attributes({"aria-hidden": "true"}))],
-                className="chip-button",
-                type="button",
-                **attributes({"data-nav": '{"range": null}', "aria-label": "Remove the zoom"}),
-            )
-        )
-    return (no_update if layers == before else layers), saved, chips
+        chips.append(_chip(f"{selection.axis} {low:,.5g} to {high:,.5g}", "range", "Remove the zoom"))
+    return chips
+
+
+def _chip(text: str, parameter: str, label: str) -> html.Button:
+    return html.Button(
+        [f"{text} ", html.Span("×", **attributes({"aria-hidden": "true"}))],
+        className="chip-button",
+        type="button",
+        **attributes({"data-nav": f'{{"{parameter}": null}}', "aria-label": label}),
+    )

@@ -139,5 +139,5 @@ def number(value: float) -> str:
 
 def plural(count: int, word: str) -> str:
     """'1 record', '2,048 patches'."""
-    ending = "" if count == 1 else "es" if word.endswith("ch") else "s"
+    ending = "" if count == 1 else "es" if word.endswith(("ch", "ss")) else "s"
     return f"{count:,} {word}{ending}"

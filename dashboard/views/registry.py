@@ -8,36 +8,48 @@ from typing import Any
 
 import dash
 
-from dashboard.views import runs, training
+from dashboard.views import layers, runs, subject, training
+from dashboard.views.layers import callbacks as layers_callbacks
+from dashboard.views.layers import layout as layers_layout
 from dashboard.views.runs import callbacks as runs_callbacks
 from dashboard.views.runs import layout as runs_layout
+from dashboard.views.subject import callbacks as subject_callbacks
+from dashboard.views.subject import layout as subject_layout
 from dashboard.views.training import callbacks as training_callbacks
 from dashboard.views.training import layout as training_layout
 
 
 @dataclass(frozen=True)
 class View:
-    """slug: its name in the URL. layout: builds its page. register: wires its callbacks. needs_run: greyed without."""
+    """slug: its name in the URL. layout: builds its page. register: wires its callbacks.
+
+    needs: 'run' or 'subject': greyed while there is none; '' for nothing.
+    """
 
     slug: str
     title: str
     icon: str
     layout: Callable[[], Any]
     register: Callable[[dash.Dash], None]
-    needs_run: bool
+    needs: str
     summary: str
 
 
 VIEWS: tuple[View, ...] = (
-    View("runs", "Runs", "runs", runs_layout.layout, runs_callbacks.register, False, str(runs.__doc__)),
+    View("runs", "Runs", "runs", runs_layout.layout, runs_callbacks.register, "", str(runs.__doc__)),
     View(
         "training",
         "Training",
         "training",
         training_layout.layout,
         training_callbacks.register,
-        True,
+        "run",
         str(training.__doc__),
+    ),
+    # Shown without a subject too: it says how to start with one.
+    View("subject", "Subject", "subject", subject_layout.layout, subject_callbacks.register, "", str(subject.__doc__)),
+    View(
+        "layers", "Layers", "layers", layers_layout.layout, layers_callbacks.register, "subject", str(layers.__doc__)
     ),
 )
 

@@ -62,7 +62,7 @@ def graph(name: str, height: int, label: str) -> html.Div:
     return html.Div(
         dcc.Graph(
             id=name,
-            figure=empty_figure("Reading the run …"),
+            figure=empty_figure("Reading …"),
             config=theme.config(name),
             responsive=True,
             style={"height": "100%"},

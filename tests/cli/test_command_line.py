@@ -59,13 +59,47 @@ def test_the_demo_is_named_and_its_runs_are_shown(tmp_path):
         (["--port", "70000"], "no port"),
         (["--path-prefix", "/a/../b"], "no URL path"),
         (["--path-prefix", "/a?b"], "no URL path"),
+        (["--subject", "missing.py"], "missing.py does not exist"),
+        (["--subject", "file"], "file is no Python file"),
+        (["--subject", "folder.py"], "folder.py is not a file"),
+        (["--trust-pickle", "missing.pt"], "missing.pt does not exist"),
+        (["--worker-memory", "0"], "0 GiB of memory"),
+        (["--worker-memory", "nan"], "nan GiB of memory"),
     ],
 )
 def test_what_cannot_be_followed_is_refused_with_a_remedy(tmp_path, words, message):
     (tmp_path / "file").write_text("")
+    (tmp_path / "folder.py").mkdir()
     with pytest.raises(ParameterError, match=message) as caught:
         cli.parse(words)
     assert caught.value.remedy
+
+
+def test_the_subject_and_what_its_worker_is_told(tmp_path):
+    (tmp_path / "mine.py").write_text("raise SystemExit")
+    (tmp_path / "old.pt").write_text("")
+    words = ["serve", "--subject", "mine.py", "--device", "cpu", "--trust-pickle", "old.pt", "--worker-memory", "1.5"]
+    settings = cli.parse([*words, "--workspace", "w"])
+    assert settings.subject == tmp_path / "mine.py"
+    assert settings.for_jobs() == [
+        ("subject", str(tmp_path / "mine.py")),
+        ("device", "cpu"),
+        ("cache", str(tmp_path / "w" / "cache")),
+        ("demos", str(tmp_path / "w" / "demos")),
+        ("trusted", str(tmp_path / "old.pt")),
+    ]
+    assert settings.worker_memory == 1.5
+    plain = cli.parse(["--workspace", "w"])
+    assert plain.for_jobs() == []
+    assert plain.jobs_dir != settings.jobs_dir  # servers of other subjects have jobs of their own
+    with pytest.raises(SystemExit):
+        cli.parse(["--device", "tpu"])
+
+
+def test_a_demo_brings_its_subject_unless_another_is_given(tmp_path):
+    (tmp_path / "mine.py").write_text("")
+    assert cli.parse(["demo", "digits"]).subject.name == "digits_subject.py"
+    assert cli.parse(["demo", "digits", "--subject", "mine.py"]).subject == tmp_path / "mine.py"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1"])

@@ -31,6 +31,22 @@ selections = st.builds(
     sort=st.sampled_from(["index", "value"]),
     limit=st.sampled_from([0.005, 0.1, 0.25, 1.0]),
     page=st.integers(1, 99),
+    instances=st.lists(st.integers(0, 10**6), max_size=3).map(tuple),
+    n=st.integers(10, 10**6),
+    include=st.sets(st.integers(0, 300), max_size=40).map(lambda found: tuple(sorted(found))),
+    filters=st.sets(st.integers(0, 4096), max_size=40).map(lambda found: tuple(sorted(found))),
+    lmode=st.sampled_from(["value", "class", "step"]),
+    lsort=st.sampled_from(["index", "value", "class", "similarity", "health"]),
+    by=st.none() | st.integers(0, 999),
+    color=st.sampled_from(["label", "prediction", "correct", "filter", "filters", "max"]),
+    embed=st.sampled_from(["pca", "umap"]),
+    undetected=st.sampled_from([0.0, 0.05, 0.1, 0.5]),
+    lasso=st.lists(st.integers(-999, 999).map(lambda n: n / 8), min_size=6, max_size=128).map(
+        lambda ends: tuple(ends[: len(ends) // 2 * 2])
+    ),
+    drill=st.just(()) | st.just((0.0, 0.5, 1e-05, 1.0, -3.25, 7.0)),
+    mapscale=st.sampled_from(["common", "filter"]),
+    overlay=st.sampled_from(["off", "on"]),
 )
 
 
@@ -39,6 +55,11 @@ def test_a_link_rebuilds_the_same_selection(selection: Selection) -> None:
     again = Selection.parse(selection.query())
     assert again == selection
     assert again.problems == ()
+
+
+def test_filters_in_a_row_are_written_short() -> None:
+    assert Selection(filters=(1, 2, 5, 6, 7, 9)).query() == "?filters=1%2C2%2C5-7%2C9"
+    assert len(Selection(filters=tuple(range(4096))).query()) < 30
 
 
 @given(st.text(max_size=300))
@@ -60,6 +81,19 @@ def test_any_query_is_read_without_an_exception(query: str) -> None:
         ("?range=inf~nan", "range"),
         ("?axis=__proto__", "axis"),
         ("?view=<script>", "view"),
+        ("?n=0", "n"),
+        ("?n=1e3", "n"),
+        ("?include=-3", "include"),
+        ("?filters=0-99999999999", "filters"),
+        ("?filters=5-2", "filters"),
+        ("?filters=1,,2", "filters"),
+        ("?filters=" + "1," * 4000 + "1", "filters"),
+        ("?lasso=0,0,1,1", "lasso"),
+        ("?lasso=0,0,1,1,nan,0", "lasso"),
+        ("?drill=" + ",".join("1" * 130), "drill"),
+        ("?undetected=0.6", "undetected"),
+        ("?color=__proto__", "color"),
+        ("?by=-1", "by"),
     ],
 )
 def test_what_cannot_be_read_is_named_and_left_at_its_default(query: str, problem: str) -> None:

@@ -68,13 +68,14 @@ def test_the_pulse_is_silent_when_nothing_changed(app: dash.Dash, ids: dict[str,
         context = dash._callback_context.context_value
         token = context.set(dash._utils.AttributeDict(triggered_inputs=[{"prop_id": "tick.n_intervals", "value": 1}]))
         try:
-            listing, selected, jobs, banner = shell_callbacks.pulse(1, None, None, None, None, search)
-            again = shell_callbacks.pulse(2, None, listing, selected, jobs, search)
+            listing, selected, jobs, banner, answers, _ = shell_callbacks.pulse(1, None, None, None, None, None, search)
+            again = shell_callbacks.pulse(2, None, listing, selected, jobs, answers, search)
         finally:
             context.reset(token)
     assert {run[1] for run in listing["runs"]} == {"Wide", "Narrow"}
     assert selected[0][:2] == [ids["Wide"], "finished"]
     assert again[:3] == (no_update, no_update, no_update)
+    assert again[4] is no_update
     assert banner == []
 
 
@@ -84,7 +85,7 @@ def test_runs_of_one_name_are_told_apart() -> None:
 
 
 def test_jobs_are_drawn_with_progress_and_error() -> None:
-    job = {"id": "1", "name": "Demo", "mine": True, "position": None, "error": None, "state": "running"}
+    job = {"id": "1", "name": "Demo", "mine": True, "position": None, "error": None, "state": "running", "note": ""}
     job["progress"] = {"done": 30, "total": 60, "unit": "steps", "message": "LeNet", "rate": 12.0, "eta_s": 2.5}
     failed = job | {"id": "2", "state": "failed", "error": {"message": "It died.", "remedy": "Try again.", "tail": "x"}}
     body, label = jobs_panel.draw_jobs([job, failed])

@@ -151,6 +151,10 @@ def _card(demo: registry.Demo, jobs: list[Any], recorded: list[str]) -> html.Art
     busy = next((job for job in jobs if job.name.endswith(demo.title)), None)
     if absent:
         foot: Any = html.P(f"Needs {', '.join(absent)}. {registry.REMEDY}", className="quiet")
+    elif not demo.module:
+        foot = html.P(
+            ["Nothing is trained. Start it with ", html.Code(f"python run.py demo {demo.name}")], className="quiet"
+        )
     elif busy is not None:
         share = share_done(busy.progress) or 0.0
         foot = html.Div(

@@ -1,0 +1,48 @@
+"""Links to pictures, for the page: ids and numbers only, never a path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from dashboard import services
+
+
+def _address(name: str, **values: object) -> str:
+    """Values of None are left out."""
+    query = urlencode([(key, str(value)) for key, value in values.items() if value is not None])
+    return f"{services.current().settings.path_prefix}picture/{name}?{query}"
+
+
+def instance(*, extraction: str | None = None, index: int | None = None, maps: str | None = None) -> str:
+    """One instance: by an extraction's key and its index in the data set, or by the key of a feature_maps answer."""
+    return _address("instance", x=extraction, index=index, maps=maps)
+
+
+def patches(extraction: str, layer: str, index: int, count: int = 12, *, fields: str | None = None) -> str:
+    """Sprite of the patches a filter answers to most. fields: key of the receptive_fields answer, None: no crops.
+
+    What each tile shows: ``dashboard.pictures.patches.top_patches`` with the same arguments; the same as JSON: the
+    address of ``patches_json``.
+    """
+    return _address("patches", x=extraction, r=fields, layer=layer, filter=index, k=count)
+
+
+def patches_json(extraction: str, layer: str, index: int, count: int = 12, *, fields: str | None = None) -> str:
+    """Value, instance and box of every tile of ``patches``, and how the tiles lie."""
+    return _address("patches.json", x=extraction, r=fields, layer=layer, filter=index, k=count)
+
+
+def patch_grid(extraction: str, layer: str, answer: str, rows: Sequence[int], *, fields: str | None = None) -> str:
+    """Sprite of some rows of a patches answer (its key: ``answer``)."""
+    return _address("patchgrid", x=extraction, r=fields, layer=layer, p=answer, rows=",".join(map(str, rows)))
+
+
+def weights(answer: str, scheme: str = "light") -> str:
+    """Sprite of a layer's filters, of the key of a weights answer. scheme: 'light' or 'dark'."""
+    return _address("weights", a=answer, scheme=scheme)
+
+
+def maps(answer: str, scale: str = "common") -> str:
+    """Grey sprite of all filters of a feature_maps answer: 0 is not finite, 1..255 from low to high."""
+    return _address("maps", a=answer, scale=scale)

@@ -1,0 +1,32 @@
+"""How a class looks: its colour and, beyond eight classes, its shape; the same in every figure and for every sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import html
+
+from dashboard import theme
+from dashboard.widgets.attributes import attributes
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagram")
+SIGNS = ("●", "■", "◆", "▲", "▼", "⬟", "★", "✶")
+NO_LABEL = "#9aa3af"
+
+
+def class_colour(label: int) -> str:
+    """Colour of a class; grey for -1, which is none."""
+    return theme.CATEGORIES[label % len(theme.CATEGORIES)] if label >= 0 else NO_LABEL
+
+
+def class_symbol(label: int) -> str:
+    """Plotly marker of a class: every eight classes another shape."""
+    return SYMBOLS[label // len(theme.CATEGORIES) % len(SYMBOLS)] if label >= 0 else "x-thin"
+
+
+def class_mark(label: int) -> html.Span:
+    """The sign that stands before a class's name in text."""
+    sign = SIGNS[label // len(theme.CATEGORIES) % len(SIGNS)] if label >= 0 else "×"
+    style = {"color": class_colour(label)}
+    extra: dict[str, Any] = attributes({"aria-hidden": "true"})
+    return html.Span(sign, className="class-mark", style=style, **extra)

@@ -1,0 +1,237 @@
+"""From the selection to what the panels of the Layers view show: the subject, its activations, the layer chosen.
+
+Every panel begins with ``frame(search)``. It raises ``NotReady`` while there is nothing to draw, with a line for a
+figure and a component for a box; nothing is computed before the view is looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.errors import CutawayError
+from analysis.extraction.reader import Extraction
+from analysis.layerinfo import LayerInfo
+from dashboard import services, subjects
+from dashboard.selection import Selection
+from dashboard.widgets.states import empty, failure
+
+VIEW = "layers"
+
+
+class NotReady(Exception):
+    """There is nothing to draw yet, or nothing at all.
+
+    text: for a figure, lines parted by '<br>'. box: for a panel. waiting: it will come by itself.
+    """
+
+    def __init__(self, title: str, reason: str, remedy: str = "", *, waiting: bool = False) -> None:
+        super().__init__(reason)
+        self.title, self.reason, self.remedy, self.waiting = title, reason, remedy, waiting
+
+    @property
+    def text(self) -> str:
+        """For a figure that stays in the page."""
+        return "<br>".join(part for part in (self.reason, self.remedy) if part)
+
+    @property
+    def box(self) -> Any:
+        """For a panel's body."""
+        return empty(self.title, self.reason, self.remedy or None)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What all panels show.
+
+    layers: those with activations, in network order. layer: the chosen one, or the first. chosen: whether it was chosen
+    by the reader. extraction: activations of the sample, perhaps of a part of it so far. key: changes whenever the
+    activations do.
+    """
+
+    selection: Selection
+    description: dict[str, Any]
+    extraction: Extraction
+    layers: list[LayerInfo]
+    layer: LayerInfo
+    chosen: bool
+    key: str
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names by label."""
+        return [str(name) for name in self.extraction.class_names]
+
+    @property
+    def count(self) -> str:
+        """'1,000 instances', or how many of them are there so far."""
+        found = self.extraction
+        if found.complete:
+            return f"{found.done:,} instance{'' if found.done == 1 else 's'}"
+        return f"from {found.done:,} of {found.planned:,} instances"
+
+    @property
+    def grouping(self) -> str:
+        """What instances are grouped by: 'label', or 'prediction' where none of them has a label."""
+        return "label" if bool((self.extraction.labels >= 0).any()) else "prediction"
+
+    def class_name(self, label: int) -> str:
+        """A label's name; 'no label' for -1."""
+        if label < 0:
+            return "no label"
+        names = self.class_names
+        return names[label] if label < len(names) else f"label {label}"
+
+
+def is_shown(search: object) -> bool:
+    """Whether the page shows this view; callbacks of a view that is not shown compute nothing."""
+    return Selection.parse(search).view == VIEW
+
+
+def mark(*parts: Any) -> str:
+    """A short digest of all that a drawing depends on: an equal one need not be drawn again."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def described() -> dict[str, Any]:
+    """The subject's description. Raises NotReady without a subject, while it is read, and when that failed."""
+    found = subjects.described()
+    if found.state == "ready" and found.data is not None:
+        return found.data
+    if found.state == "none":
+        raise NotReady(
+            "No model is open",
+            "This view needs a model and its data.",
+            "Start with: python run.py serve --subject my_subject.py (see the Subject view).",
+        )
+    if found.state == "failed":
+        error = (found.job.error if found.job else None) or {}
+        raise NotReady(
+            "The model cannot be opened",
+            str(error.get("message") or "Reading the model and its data failed.").partition("\n")[0],
+            "The Subject view says more.",
+        )
+    raise NotReady("The model", "The model and its data are being read.", waiting=True)
+
+
+def frame(search: object) -> Frame:
+    """What is shown for an address. Raises NotReady, or a CutawayError of what failed."""
+    selection = Selection.parse(search)
+    description = described()
+    # Not waited for: every panel would hold a thread of the server. The pulse brings what was finished.
+    found = subjects.extraction(selection, wait=0.0)
+    reader = found.reader
+    if reader is None or not reader.done:
+        raise _no_activations(found)
+    layers = list(reader.layers)
+    if not layers:
+        raise NotReady("Layers", "None of the model's layers can be read.", "The Subject view gives each one's reason.")
+    layer = _chosen(selection, layers, description)
+    # The directory is named by all that the activations depend on.
+    key = mark(str(reader.directory), reader.done)
+    return Frame(selection, description, reader, layers, layer, selection.layer is not None, key)
+
+
+def _no_activations(found: Any) -> NotReady:
+    job = found.job
+    if found.state in ("failed", "cancelled") or (job is not None and job.state in ("failed", "cancelled", "lost")):
+        error = (job.error if job else None) or {}
+        cancelled = job is not None and job.state == "cancelled"
+        message = "Reading the activations was cancelled." if cancelled else error.get("message")
+        return NotReady(
+            "The activations",
+            str(message or "Reading the activations failed."),
+            "Try again with the button at the top of the page.",
+        )
+    return NotReady("The activations", "The activations are being read.", waiting=True)
+
+
+def _chosen(selection: Selection, layers: Sequence[LayerInfo], description: dict[str, Any]) -> LayerInfo:
+    if selection.layer is None:
+        return next((info for info in layers if not info.output), layers[0])
+    for info in layers:
+        if info.key == selection.layer:
+            return info
+    calls = [info for info in layers if info.name == selection.layer]
+    if calls:  # a layer recorded by its name is called several times here
+        return calls[0]
+    for item in description.get("layers", []):
+        if item.get("key") == selection.layer and item.get("reason"):
+            raise NotReady(selection.layer, f"{selection.layer} cannot be shown: {item['reason']}.", "Choose another.")
+    raise NotReady(
+        "Layer",
+        f"This model has no layer '{selection.layer}'.",
+        "Choose one of: " + ", ".join(info.key for info in layers[:6]) + ("." if len(layers) <= 6 else ", …"),
+    )
+
+
+def filter_of(shown: Frame) -> int | None:
+    """The chosen filter of the layer shown; None without one. Raises NotReady if the layer has no such filter."""
+    index = shown.selection.filter
+    if index is None:
+        return None
+    if index >= shown.layer.filters:
+        word = noun(shown.layer, 1, capital=True)
+        raise NotReady(
+            f"{word} {index}",
+            f"{called(shown.layer.key)} has {shown.layer.filters:,} {noun(shown.layer, 2)}.",
+            "Choose one of its cells.",
+        )
+    return index
+
+
+def called(key: str) -> str:
+    """A layer's name inside a sentence; those of ``nn.Sequential`` are bare numbers: '3' becomes 'layer 3'."""
+    return f"layer {key}" if key[:1].isdigit() else key
+
+
+def noun(info: LayerInfo, count: int, capital: bool = False) -> str:
+    """'filter' for convolutions, 'unit' for the others."""
+    word = ("filter" if info.kind == "conv" else "unit") + ("" if count == 1 else "s")
+    return word.capitalize() if capital else word
+
+
+def export(name: str, shown: Frame, *extra: str) -> str:
+    """Address of a download of what is shown. extra: names of more parameters that it depends on."""
+    wanted = ("checkpoint", "n", "include", *extra)
+    values = {item: getattr(shown.selection, item) for item in wanted}
+    query = Selection(**{**values, "layer": shown.layer.key}).query()
+    return f"{services.current().settings.path_prefix}export/{name}{query}"
+
+
+def memo(name: str, key: object, compute: Any) -> Any:
+    """A result that depends on its key only, kept between requests."""
+    return services.current().memo.get(("layers", name, key), compute)
+
+
+def boxed(error: Exception, subject: str) -> Any:
+    """A box for what keeps a panel from being drawn."""
+    if isinstance(error, NotReady):
+        return error.box
+    assert isinstance(error, CutawayError)
+    return failure(error, subject)
+
+
+def line_of(error: Exception) -> str:
+    """A figure's text for what keeps it from being drawn."""
+    if isinstance(error, NotReady):
+        return error.text
+    assert isinstance(error, CutawayError)
+    return f"{error.message}<br>{error.remedy}"
+
+
+def class_options(names: Sequence[str]) -> list[dict[str, str]]:
+    """What a picker of classes offers."""
+    return [{"value": str(index), "label": str(name)[:60]} for index, name in enumerate(names)]
+
+
+def finite(value: Any, digits: int = 4) -> str:
+    """A number as the page writes it; 'undefined' where it is not finite."""
+    number = float(value) if value is not None else float("nan")
+    return f"{number:,.{digits}g}" if np.isfinite(number) else "undefined"

@@ -1,0 +1,1 @@
+"""The Subject view: what was understood of the model and its data, and what will limit a view."""
