@@ -23,22 +23,27 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import curves, recorder
+from benchmarks import curves, extraction, recorder
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-PACKAGES = ("torch", "numpy", "tensorboard", "tsdownsample")
-GOALS = {**recorder.GOALS, "cutaway, warm": [("ratio", 1.3, "most")]}
+PACKAGES = ("torch", "numpy", "tensorboard", "tsdownsample", "captum")
+GOALS = {**recorder.GOALS, **extraction.GOALS, "cutaway, warm": [("ratio", 1.3, "most")]}
 LABELS = {"ratio": "ratio", "own_share": "own share", "cheaper": "times cheaper"}
-QUICK = {"recorder": {"seconds": 0.0, "long": 0}, "curves": {"points": 1_000_000, "repetitions": 5}}
+QUICK = {
+    "recorder": {"seconds": 0.0, "long": 0},
+    "curves": {"points": 1_000_000, "repetitions": 5},
+    "extraction": {"share": 0.1, "networks": ("LeNet",)},
+}
 HEADER = ("way", "median", "ratio", "wall", "own, a step", "times cheaper", "goal", "")
 
 
 def measure(quick: bool = False) -> list[dict[str, Any]]:
     """The rows of every benchmark, each with its title under 'benchmark'."""
-    options: dict[str, dict[str, Any]] = QUICK if quick else {"recorder": {}, "curves": {}}
+    options: dict[str, dict[str, Any]] = QUICK if quick else {name: {} for name in QUICK}
     rows: list[dict[str, Any]] = []
     rows += [row | {"benchmark": "Recorder"} for row in recorder.measure(**options["recorder"])]
     rows += [row | {"benchmark": "Curves"} for row in curves.measure(**options["curves"])]
+    rows += [row | {"benchmark": "Extraction"} for row in extraction.measure(**options["extraction"])]
     return rows
 
 
@@ -79,8 +84,8 @@ def machine() -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     load = os.getloadavg()[0]
     return (
-        f"{_processor()}, {os.cpu_count()} cores (load {load:.1f} at the end), threads: torch 1 for the recorder, "
-        f"{torch.get_num_threads()} else, BLAS {os.environ['OPENBLAS_NUM_THREADS']}; "
+        f"{_processor()}, {os.cpu_count()} cores (load {load:.1f} at the end), threads: torch 1 for recorder and "
+        f"extraction, {torch.get_num_threads()} else, BLAS {os.environ['OPENBLAS_NUM_THREADS']}; "
         f"Python {platform.python_version()}, {versions}"
     )
 
@@ -103,6 +108,7 @@ def tables(rows: list[dict[str, Any]]) -> str:
         note = f"Ratios against: {own[0]['against']}."
         if "rounds" in own[0]:
             note += f" {own[0]['rounds']} rounds; 95 % intervals. {_RECORDER}"
+        note += f" {own[0]['note']}" if "note" in own[0] else ""
         parts.append(f"## {title}\n\n{note}\n\n" + "\n".join(_aligned(lines)))
     return "\n\n".join(parts)
 

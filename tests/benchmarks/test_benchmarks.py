@@ -7,17 +7,30 @@ from typing import Any
 
 import pytest
 
-if importlib.util.find_spec("tensorboard") is None:
-    pytest.skip("the benchmarks' peer is not installed", allow_module_level=True)
+if not all(map(importlib.util.find_spec, ("tensorboard", "captum"))):
+    pytest.skip("a peer of the benchmarks is not installed", allow_module_level=True)
 
-from benchmarks import curves, recorder, run
+import torch
+from torch import nn
+
+from benchmarks import curves, extraction, recorder, run
+
+
+def _tiny() -> extraction.Memory:
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+    return extraction.Memory(model, torch.rand(8, 1, 8, 8), 3)
 
 
 @pytest.fixture
 def rows(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     monkeypatch.setattr(recorder, "CYCLE", 2)
     monkeypatch.setattr(curves, "TENSORBOARD_POINTS", 500)
-    small = {"recorder": {"seconds": 0.0, "turn": 2, "long": 0}, "curves": {"points": 5000, "repetitions": 1}}
+    monkeypatch.setattr(extraction, "NETWORKS", dict.fromkeys(extraction.NETWORKS, (lambda: (_tiny(), 8, 4), 1, 1)))
+    small = {
+        "recorder": {"seconds": 0.0, "turn": 2, "long": 0},
+        "curves": {"points": 5000, "repetitions": 1},
+        "extraction": {"networks": tuple(extraction.NETWORKS)},
+    }
     monkeypatch.setattr(run, "QUICK", small)
     return run.measure(quick=True)
 

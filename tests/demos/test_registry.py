@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from analysis.demos import registry
+from analysis.demos import registry, run
 from analysis.errors import ParameterError
 
 
@@ -20,7 +20,10 @@ def test_every_demo_is_described_and_its_module_exists(demo):
     assert demo.title
     assert demo.minutes
     assert demo.description.count(". ") == 1
-    assert importlib.util.find_spec(demo.module)
+    assert demo.module or demo.subject
+    assert not demo.module or importlib.util.find_spec(demo.module)
+    path = registry.subject_file(demo)
+    assert path is None or "\ndef subject() -> Subject:" in path.read_text()
     assert registry.missing(demo) == []
     registry.check(registry.get(demo.name))
 
@@ -49,3 +52,8 @@ def test_the_web_process_can_read_the_registry():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_demo_that_only_opens_a_model_trains_nothing(tmp_path):
+    assert run.run_demo(None, name="imagenet", directory=str(tmp_path)) == {"runs": [], "reused": []}
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -15,9 +16,12 @@ from torch import nn
 
 from analysis.errors import NotARun
 from analysis.store import Run
+from analysis.subject.loading import load_subject
+from analysis.subject.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 LAYERS = ["conv1", "conv2", "fc"]
 
 
@@ -82,7 +86,7 @@ def test_a_table_that_cannot_be_read_leaves_a_failed_run(tmp_path: Path) -> None
 
 
 def test_the_code_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    blocks = [block for block in PYTHON if "Recorder(" in block]
     assert len(blocks) == 2
     monkeypatch.chdir(tmp_path)
     for number, block in enumerate(blocks):
@@ -104,6 +108,40 @@ def test_the_code_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert run.layer_record("0").tally_total.sum() > 0
     with pytest.raises(NotARun):
         Run(tmp_path / "runs")
+
+
+def test_the_subject_of_the_readme_is_the_example() -> None:
+    [block] = [block for block in PYTHON if "Recorder(" not in block]
+    assert (ROOT / "examples" / "stripes_subject.py").read_text(encoding="utf-8").endswith(block)
+
+
+def test_a_subject_shows_the_weights_of_its_run(tmp_path: Path) -> None:
+    assert run_example("record_training.py", "run", cwd=tmp_path).returncode == 0
+    run = Run(tmp_path / "run")
+    [saved] = run.checkpoints()
+    path = run.checkpoint_path(saved.name)
+    session = Session(load_subject(ROOT / "examples" / "stripes_subject.py"), device="cpu")
+    assert session.kind == "image"
+    assert session.class_names == ["horizontal", "vertical", "diagonal"]
+    assert [info.key for info in session.layers] == LAYERS
+    before = _accuracy(session)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    session.use({"name": saved.name, "path": str(path), "sha256": digest})
+    assert _accuracy(session) > 0.9 > before
+
+
+def test_series_are_understood_too() -> None:
+    session = Session(load_subject(ROOT / "examples" / "series_subject.py"), device="cpu")
+    assert session.kind == "series"
+    assert [info.key for info in session.layers] == ["conv1", "conv2", "fc"]
+    assert session.display(0).shape == (2, 200)
+    assert 0.7 < _accuracy(session) < 1  # some are too weak to be heard
+
+
+def _accuracy(session: Session) -> float:
+    indices = np.arange(200)
+    batch = session.batch(indices)
+    return float((session.forward(batch).argmax(1).numpy() == session.labels(indices)).mean())
 
 
 def test_the_importer_in_the_guide_is_the_example() -> None:
