@@ -185,8 +185,11 @@ def _banner(found: services.Services, selection: Selection, missing: list[str]) 
     lines = [f"The link asks for something unknown: {'; '.join(problems)}."] if problems else []
     lines += missing
     about = subjects.described()
-    if about.state == "failed" and about.job and about.job.error:
-        lines.append(f"The model cannot be shown. {about.job.error['message']} {about.job.error['remedy']}")
+    # The Subject view tells the whole of it.
+    if about.state == "failed" and about.job and about.job.error and selection.view != "subject":
+        first, _, rest = str(about.job.error.get("message") or "").strip().partition("\n")
+        first = f"{first} …" if rest and not first.endswith((".", ":", "!", "?")) else first
+        lines.append(f"The model cannot be shown. {first} The Subject view says more.")
     for run_id in selection.runs:
         try:
             run = found.index.open(run_id)
@@ -255,12 +258,20 @@ def offer_parts(
     names = dict.fromkeys([*own, *recorded] if of_model else [*recorded, *own])
     layers = [{"value": name, "label": name} for name in names]
     # A name may be there twice: the subject's checkpoint is the one that is asked about.
-    saved = {item["name"]: item["name"] for item in about.get("checkpoints", [])}
+    saved = {item["name"]: _offer(item) for item in about.get("checkpoints", [])}
     for item in run.checkpoints() if run else []:
-        saved.setdefault(item.name, f"step {item.step:,}")
-    offered = [{"value": name, "label": label} for name, label in saved.items()]
+        saved.setdefault(item.name, {"value": item.name, "label": f"step {item.step:,}"})
+    offered = list(saved.values())
     word = next((noun(meta, 1, capital=True) for meta in watched if meta.name == selection.layer), "Filter")
     return (no_update if layers == before else layers), offered, _chips(selection, word)
+
+
+def _offer(item: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint of the subject as the picker takes it; one that cannot be used cannot be chosen."""
+    name = str(item["name"])
+    if item.get("problem"):
+        return {"value": name, "label": f"{name} (cannot be used)", "disabled": True}
+    return {"value": name, "label": name}
 
 
 def _chips(selection: Selection, word: str) -> list[Any]:

@@ -18,6 +18,8 @@ from analysis.models.checkpoints import load_checkpoint
 DIRECTORY = "CUTAWAY_DEMOS"  # environment variable: where the demo's runs are
 NETWORK = "digits-lenet"
 SEED = 0  # of the demo's training
+UNTRAINED = "The subject's own weights are untrained until the demo has run and the server is restarted: "
+UNTRAINED += "choose a checkpoint at the top."
 
 
 def weights() -> Path | None:
@@ -39,11 +41,9 @@ def subject() -> Subject:
     trained = weights()
     if trained:
         model.load_state_dict(load_checkpoint(trained).tensors)
-    return Subject(
-        model,
-        validation,
-        name="LeNet on handwritten digits"
-        if trained
-        else "LeNet on handwritten digits, before training: choose a checkpoint",
-        class_names=[str(digit) for digit in range(10)],
+    made = Subject(
+        model, validation, name="LeNet on handwritten digits", class_names=[str(digit) for digit in range(10)]
     )
+    if not trained:
+        made.notes.append(UNTRAINED)
+    return made

@@ -54,6 +54,11 @@ def _ablate(case: Case, filters: IntArray | list[int], mode: str, into: int | No
     return _test("ablation", layer=case.info.key, filters=[int(i) for i in filters], mode=mode, into=into)
 
 
+def percent(share: float) -> str:
+    """'98 %', as the pages write it."""
+    return f"{100 * share:.0f} %"
+
+
 def _seen(case: Case) -> tuple[tuple[str, str], ...]:
     return (("measured on", plural(case.statistics.instances, "instance")),)
 
@@ -122,13 +127,14 @@ def always_on(case: Case) -> list[LayerFinding]:
         return []
     s, beta = case.statistics, case.statistics.beta
     shares = s.steady if case.frequency is None else case.frequency
+    by = ", by their mean over positions" if case.info.spatial else ""
     basis = plural(case.patches, "patch") if case.frequency is not None else plural(s.instances, "instance")
     finding = Finding(
         "degenerate",
         "warning",
         "filter",
         f"{named(meta_of(case.info), found.tolist())} {'is' if len(found) == 1 else 'are'} on for almost everything "
-        f"(at least {shares[found].min():.0%} of {basis}).",
+        f"(at least {percent(shares[found].min())} of {basis}).",
         layer=case.info.key,
         filters=tuple(found.tolist()),
         evidence=(
@@ -136,15 +142,15 @@ def always_on(case: Case) -> list[LayerFinding]:
                 case,
                 found.tolist(),
                 lambda i: (
-                    f"above {beta:g} of its maximum on {shares[i]:.0%}, "
+                    f"above {beta:g} of its maximum on {percent(shares[i])}, "
                     f"mean {number(s.mean[i])}, maximum {number(s.maximum[i])}"
                 ),
             ),
             *_seen(case),
         ),
         explanation=f"A filter counts as always on when it exceeds {beta:g} of its maximum on "
-        f"{case.thresholds.degenerate_frequency:.0%} or more of the patches (of the instances, by their mean over "
-        "positions, until the filter map is there).",
+        f"{percent(case.thresholds.degenerate_frequency)} or more of the patches (of the instances{by}, until the "
+        "filter map is there).",
         action="Test replacing its output by its mean: a filter that hardly varies acts as a bias.",
     )
     return [LayerFinding(finding, _ablate(case, found, "mean"))]
@@ -201,7 +207,7 @@ def specific(case: Case, extraction: Extraction) -> list[LayerFinding]:
     evidence = _rows(
         case,
         found.tolist(),
-        lambda i: f"'{class_of(i)}', {s.share[i]:.0%} of its class means, perplexity {s.perplexity[i]:.2f}",
+        lambda i: f"'{class_of(i)}', {percent(s.share[i])} of its class means, perplexity {s.perplexity[i]:.2f}",
     )
     finding = Finding(
         "specific",
@@ -242,12 +248,12 @@ def undetected(extraction: Extraction, case: Case) -> list[LayerFinding]:
         "undetected",
         "hint",
         "layer",
-        f"'{name}' is what {layer_name(meta_of(case.info))} detects least: {top[0].share:.0%} of the {LOWEST:.0%} "
-        "of instances with the weakest responses.",
+        f"'{name}' is what {layer_name(meta_of(case.info))} detects least: {percent(top[0].share)} of the "
+        f"{percent(LOWEST)} of instances with the weakest responses.",
         layer=case.info.key,
         evidence=(*rows, *_seen(case)),
         explanation=f"Instances are ranked by their strongest response in standard deviations of the filter; a class "
-        f"is reported when the lowest {LOWEST:.0%} hold {LIFT:g} times its share or more.",
+        f"is reported when the lowest {percent(LOWEST)} hold {LIFT:g} times its share or more.",
         action="Look at these instances in the input map: a class never shown in training, or too few filters for it.",
     )
     return [LayerFinding(finding)]

@@ -78,7 +78,8 @@ def load_checkpoint(path: Path, *, trusted: Collection[Path] = (), expected: str
             "Restore the file, or describe the subject again with the new one.",
         )
     trusts = path.resolve() in {Path(other).resolve() for other in trusted}
-    kind = "trusted pickle" if trusts else _kind(path, start)
+    # A file of safetensors is none of pickle, also where it is trusted.
+    kind = "trusted pickle" if trusts and not _is_safetensors(start) else _kind(path, start)
     try:
         content = _read(path, kind, trusts)
     except claims.BadClaim as error:
@@ -99,13 +100,18 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
+def _is_safetensors(start: bytes) -> bool:
+    """Whether a file begins like one: the length of its header, then the header's brace."""
+    return start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 2**40
+
+
 def _kind(path: Path, start: bytes) -> str:
     """'safetensors' or 'torch'.
 
     Raises:
         CheckpointError: any other format.
     """
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 2**40:
+    if _is_safetensors(start):
         return "safetensors"
     if start.startswith(claims.LEGACY_START[:16]):
         return "torch"

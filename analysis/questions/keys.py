@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from analysis.extraction import shards
 from analysis.questions import registry
 from analysis.results import key_of
 
 CHANGED = ("The model or its data changed since this was asked.", "They are opened again; then try again.")
 RANDOM_STATE = 0
-EXTRACTION_VERSION = 1  # raised when the files of an extraction, or what they say, change
+EXTRACTION_VERSION = shards.VERSION
 
 
 def sample_of(

@@ -73,7 +73,7 @@ def describe(session: Session, progress: Progress | None = None) -> tuple[dict[s
         },
         "layers": [info.to_json() for info in session.layers],
         "axes": session.axes,
-        "inferred": inferred(session, data, from_attribute),
+        "inferred": inferred(session, data, from_attribute, counts),
         "limits": limits_of(session, counts, steadiness, data),
         "examples": examples,
         "checkpoints": files,
@@ -89,8 +89,10 @@ def describe(session: Session, progress: Progress | None = None) -> tuple[dict[s
     return value, arrays
 
 
-def inferred(session: Session, data: Fingerprint, labels_from: str) -> list[dict[str, str]]:
-    """What was inferred: what, its value, why, and how it is overridden."""
+def inferred(session: Session, data: Fingerprint, labels_from: str, counts: list[int] | None) -> list[dict[str, str]]:
+    """What was inferred: what, its value, why, and how it is overridden. ``labels_from``: the attribute that holds all
+    labels, '' if none does. ``counts``: instances of each class, None if there are no labels or they were not read.
+    """
     subject, opened, instances = session.subject, session.opened, session.instances
     rows: list[tuple[str, str, str, str]] = []
 
@@ -109,8 +111,11 @@ def inferred(session: Session, data: Fingerprint, labels_from: str) -> list[dict
             why = call.how or "the fields that the model's forward takes by name"
             say("model's inputs", passed, f"{why}{dropped}", "forward_func= or collate_fn=")
         label = instances.label_how or "items hold nothing but inputs"
-        say("labels", (instances.label_how and "found") or "none", label, "collate_fn=")
-        if labels_from:
+        absent = counts is None and session.labelbook.complete
+        if absent and instances.label_how:
+            label += " is no class number in any instance"
+        say("labels", "none" if absent or not instances.label_how else "found", label, "collate_fn=")
+        if labels_from and not absent:
             say("all labels", labels_from, "it agrees with the items that were compared", "collate_fn=")
         for remark in instances.labeller.unusual.values():
             say("labels", "as class numbers", remark, "collate_fn=")

@@ -37,7 +37,9 @@ def _of_labels(session: Session, counts: list[int] | None) -> Limits:
     views = "accuracy, classes, separation"
     if counts is None:
         if session.labelbook.complete:
-            return [(views, "no instance has a label, so these are undefined", "Let items be pairs (input, label).")]
+            how = session.instances.label_how
+            remedy = f"If they are known, give class numbers as {how}." if how else "Let items be pairs (input, label)."
+            return [(views, "no instance has a label, so these are undefined", remedy)]
         reason = f"the labels of {session.n:,} instances are not read in advance, so classes are not counted"
         return [("class counts", reason, "Give the data set an attribute 'targets' with all labels.")]
     present = [n for n, count in enumerate(counts) if count]

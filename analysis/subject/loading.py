@@ -97,15 +97,62 @@ def _run(path: Path) -> ModuleType:
 
 def _failed(what: str, error: BaseException, path: Path) -> SubjectError:
     return SubjectError(
-        f"{what} ended with {type(error).__name__}: {str(error)[:500]}\n{tail_of(error)}",
+        f"{what} ended with {named(error, 500, path)}\n{tail_of(error, path)}",
         f"Correct {path.name}; it must also run with: python {path.name}",
     )
 
 
-def tail_of(error: BaseException) -> str:
-    """The last lines of an error's traceback."""
-    lines = "".join(traceback.format_exception(error)).rstrip().splitlines()
-    return "\n".join(lines[-TAIL:])
+def named(error: BaseException, length: int, path: Path | None = None) -> str:
+    """An error's type, the place in the user's own code, and its text, of at most ``length`` characters.
+
+    path: the subject file, which is the user's own wherever it is.
+    """
+    written = _written(error)
+    if written is not None:
+        return f"{type(error).__name__} at {written}: {str(error)[:length]}"
+    last = _own_frame(_frames(error), path)
+    place = f" at {Path(last.filename).name}:{last.lineno}" if last else ""
+    return f"{type(error).__name__}{place}: {str(error)[:length]}"
+
+
+def tail_of(error: BaseException, path: Path | None = None) -> str:
+    """The end of an error's traceback, with the last of the user's own lines, however much a library did after it.
+
+    path: the subject file, which is the user's own wherever it is.
+    """
+    frames = _frames(error)
+    last = _own_frame(frames, path)
+    said = "".join(traceback.format_exception_only(error)).rstrip().splitlines()
+    own = _lines([last]) if last else []
+    after = frames[len(frames) - frames[::-1].index(last) :] if last else frames
+    # An error of syntax shows the file, the line and its text itself.
+    rest = said if _written(error) else [*_lines(after), *said]
+    room = TAIL - len(own)
+    if len(rest) > room and own:
+        rest = ["  ...", *rest[len(rest) - room + 1 :]]
+    return "\n".join([*own, *rest[-room:]])
+
+
+def _written(error: BaseException) -> str | None:
+    """Where an error of syntax is in a file; None for any other error."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_file():
+        return f"{Path(error.filename).name}:{error.lineno}"
+    return None
+
+
+def _frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Of an error's traceback, without those of Python's import."""
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+
+
+def _own_frame(frames: list[traceback.FrameSummary], path: Path | None) -> traceback.FrameSummary | None:
+    """The last one in the subject file, or in another file that the user wrote."""
+    own = (frame for frame in reversed(frames) if frame.filename == str(path) or modules.own_path(frame.filename))
+    return next(own, None)
+
+
+def _lines(frames: list[traceback.FrameSummary]) -> list[str]:
+    return "".join(traceback.format_list(frames)).rstrip().splitlines()
 
 
 def _found(file: Path, folder: Path) -> Path:

@@ -16,8 +16,11 @@ _FOREIGN = (*_PYTHON, ROOT / "analysis", ROOT / "dashboard")
 def own_file(module: ModuleType | None) -> Path | None:
     """The Python file of a module that the user wrote; None for any other module."""
     name = getattr(module, "__file__", None)
-    if not isinstance(name, str) or not name.endswith(".py"):
-        return None
+    return own_path(name) if isinstance(name, str) and name.endswith(".py") else None
+
+
+def own_path(name: str) -> Path | None:
+    """The path of a file if the user wrote it, and it is there; None otherwise."""
     path = Path(name).resolve()
     installed = any(part in _INSTALLED for part in path.parts) or any(path.is_relative_to(home) for home in _FOREIGN)
     return None if installed or not path.is_file() else path

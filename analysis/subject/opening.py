@@ -22,7 +22,7 @@ from analysis.data.unpack import LENGTHS
 from analysis.errors import RecordingError
 from analysis.layerinfo import LayerInfo
 from analysis.models.inventory import inventory
-from analysis.subject.loading import tail_of
+from analysis.subject.loading import named, tail_of
 from analysis.subject.scores import Scores, learn_scores
 from analysis.subject.subject import Subject
 
@@ -81,7 +81,7 @@ def first_pass(model: nn.Module, call: Callable[[], Any], batch: Batch) -> tuple
     except Exception as error:
         raise SubjectError(
             f"The model fails on the first {len(batch)} instances ({_shapes(batch)}): "
-            f"{type(error).__name__}: {str(error)[:400]}\n{tail_of(error)}",
+            f"{named(error, 400)}\n{tail_of(error)}",
             "Check that the data set yields what the model takes, or give forward_func= or collate_fn=.",
         ) from error
 

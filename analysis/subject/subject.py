@@ -77,6 +77,7 @@ class Subject:
         self.dataset = dataset
         self.source = open_source(dataset)
         self.name = str(name)
+        self.notes: list[str] = []  # sentences for the user, shown with the notices
         self.class_names = plain_class_names(class_names)
         if kind is not None and kind not in KINDS:
             raise SubjectError(f"There is no kind {kind!r}.", f"Give one of: {', '.join(KINDS)}.")

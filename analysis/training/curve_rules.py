@@ -10,6 +10,7 @@ from analysis.training.findings import Finding, number, plural
 from analysis.training.tags import MetricGroup
 
 ENOUGH = 12  # points below which a trend is not judged
+MOST = 0.9  # share of an improvement whose duration says how fast a curve moves
 
 
 def nonfinite_values(case: CurveCase) -> list[Finding]:
@@ -114,6 +115,8 @@ def _plateau(case: CurveCase, curve: Curve, sign: float) -> list[Finding]:
         return []
     whole, whole_chance = rise(curve.steps, sign * curve.values)
     never = whole <= whole_chance and so_far <= 4 * noise(curve.values)
+    if not never and _still_early(curve, levels, float(np.median(sign * values))):
+        return []
     span = int(steps[-1] - steps[0])
     better = "risen" if sign > 0 else "fallen"
     # Above the noise, but less than the share that counts: both stand in the evidence.
@@ -137,6 +140,20 @@ def _plateau(case: CurveCase, curve: Curve, sign: float) -> list[Finding]:
             else "If it stays so, longer training as it is promises little: stop, or lower the learning rate.",
         )
     ]
+
+
+def _still_early(curve: Curve, levels: FloatArray, reached: float) -> bool:
+    """Whether most of the improvement took longer than what has passed since: noise hides the rise of so few steps.
+
+    levels: the smoothed curve, larger is better. reached: its level now. Of an exponential approach less than
+    1 % is left when this becomes False.
+    """
+    if reached <= levels[0]:
+        return False
+    # Counted instead of sought, so that single outliers neither hasten nor delay it.
+    below = int(np.count_nonzero(levels < levels[0] + MOST * (reached - levels[0])))
+    at = curve.steps[min(below, len(curve) - 1)]
+    return bool(curve.steps[-1] - at < at - curve.steps[0])
 
 
 def overfit(case: CurveCase) -> list[Finding]:

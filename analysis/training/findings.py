@@ -124,7 +124,12 @@ def listed(filters: Sequence[int]) -> str:
 
 def layer_name(meta: LayerMeta) -> str:
     """'conv2'; the bare number of a layer in an ``nn.Sequential`` comes with its type: 'layer 3 (Conv2d)'."""
-    return f"layer {meta.name} ({meta.type})" if meta.name.replace(".", "").isdigit() else meta.name
+    return f"layer {meta.name} ({meta.type})" if _is_number(meta.name) else meta.name
+
+
+def _is_number(name: str) -> bool:
+    """Whether a name is '3', '0.2' or, for one of several calls, '3#1'."""
+    return name.partition("#")[0].replace(".", "").isdigit()
 
 
 def named(meta: LayerMeta, filters: Sequence[int]) -> str:

@@ -65,7 +65,8 @@ RULES: tuple[Rule, ...] = (
         "plateau",
         "Plateau",
         "Reported when the trend (Theil-Sen) over the last {plateau_share:.0%} of the steps, on {plateau_points} or "
-        "more values, improves by no more than noise explains or than {plateau_gain:.0%} of the improvement so far.",
+        "more values, improves by no more than noise explains or than {plateau_gain:.0%} of the improvement so far; "
+        "not before as many steps have passed since 90 % of that improvement as it took.",
         curves=curve_rules.plateau,
     ),
     Rule(

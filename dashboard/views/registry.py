@@ -48,9 +48,7 @@ VIEWS: tuple[View, ...] = (
     ),
     # Shown without a subject too: it says how to start with one.
     View("subject", "Subject", "subject", subject_layout.layout, subject_callbacks.register, "", str(subject.__doc__)),
-    View(
-        "layers", "Layers", "layers", layers_layout.layout, layers_callbacks.register, "subject", str(layers.__doc__)
-    ),
+    View("layers", "Layers", "layers", layers_layout.layout, layers_callbacks.register, "subject", str(layers.__doc__)),
 )
 
 

@@ -39,9 +39,10 @@ def failed_box(job: Job | None, what: str, retry_nav: dict[str, Any] | None = No
 
     retry_nav: changes of the selection that a second button offers, as ``data-nav`` takes them.
     """
-    parts: list[Any] = [html.P(f"{what} cannot be shown.", className="empty-title")]
+    cancelled = job is not None and job.state == "cancelled"
+    parts: list[Any] = [html.P(f"{what}." if cancelled else f"{what} failed.", className="empty-title")]
     error = (job.error if job else None) or {}
-    if job is not None and job.state == "cancelled":
+    if cancelled:
         parts.append(html.P("It was cancelled."))
     else:
         parts += [html.P(text) for text in (error.get("message"), error.get("remedy")) if text]

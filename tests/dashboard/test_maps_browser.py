@@ -16,7 +16,8 @@ from dashboard.views.layers import lasso
 
 SCRIPT = Path(__file__).parents[2] / "assets" / "layers.js"
 PAGE = """<div id="maps-sheet-box" style="width:600px"><canvas id="maps-sheet" tabindex="0"></canvas></div>
-<div id="maps-figure-outer"></div><div id="maps-input-box"><canvas id="maps-input"></canvas><p id="maps-input-note"></p></div>
+<div id="maps-figure-outer"></div>
+<div id="maps-input-box"><canvas id="maps-input"></canvas><p id="maps-input-note"></p></div>
 <div id="maps-readout"></div><div id="view-layers"></div>
 <script>
   window.went = [];

@@ -137,6 +137,7 @@ def test_dense_layers_are_bars_or_their_outline(count: int) -> None:
 def test_a_class_looks_the_same_in_every_sample() -> None:
     assert class_colour(3) == class_colour(11)
     assert class_symbol(3) != class_symbol(11)
+    assert class_symbol(-1).endswith("-open")  # thin symbols are drawn only by their line, which is open's by default
     few = scatter.groups(np.array([3, 3, 7]))
     assert [(g.label, len(g.rows)) for g in few] == [(3, 2), (7, 1)]
     many = scatter.groups(np.repeat(np.arange(1000), np.arange(1000) % 50 + 1))

@@ -86,7 +86,7 @@ def draw_input(search: str, *, scheme: str = "light", before: Any = None) -> tup
 
 
 def draw_filters(search: str, before: Any = None) -> tuple[Any, ...]:
-    return filter_map_panel.draw_filter_map(*[None] * 8, before, search)
+    return filter_map_panel.draw_filter_map(*[None] * 9, before, search)
 
 
 def nested(component: Any) -> bool:
@@ -130,13 +130,14 @@ def test_an_unknown_layer_is_named(made: MadeUp, draw: Any, search: str) -> None
 
 def test_maps_of_an_instance_go_to_the_canvas(made: MadeUp) -> None:
     instance = int(made.extraction.indices[4])
-    mark, spec, _, subtitle, box, hidden, legend, steps, said, _, fixed = draw_maps(
+    mark, spec, _, subtitle, box, hidden, legend, steps, said, _, fixed, href = draw_maps(
         f"?view=layers&layer=conv2&instances={instance}&overlay=on"
     )
     assert mark
     assert box is None
     assert hidden is False
     assert fixed is False
+    assert href == f"/export/feature-maps.csv?layer=conv2&instances={instance}"
     assert spec["filters"] == 50
     assert (spec["width"], spec["height"]) == (8, 8)
     assert spec["tops"][7] == 0
@@ -315,11 +316,13 @@ def test_children_are_as_the_browser_takes_them(made: MadeUp, draw: Any, search:
 
 def test_the_filter_map(made: MadeUp) -> None:  # noqa: ARG001
     result = draw_filters("?view=layers&layer=conv2&filter=3&filters=1-3,9")
-    _, figure, subtitle, box, hidden, legend, side, shown = result
-    assert (box, hidden, shown) == (None, False, "conv2")
+    _, figure, subtitle, box, hidden, legend, side, shown, href = result
+    assert (box, hidden, shown, href) == (None, False, "conv2", "/export/filter-map.csv?layer=conv2")
     assert subtitle == "conv2 · 50 filters · 1 silent · 4 lassoed"
     assert "4 filters: 1 2 3 9" in " ".join(text_of(side).split())
     assert {"color": "filters"} in places(side)
+    coloured = draw_filters("?view=layers&layer=conv2&filter=3&filters=1-3,9&color=filters", before=result[0])
+    assert {"color": None} in places(coloured[6])
     assert {"filter": 9} in places(side)
     assert "silent (1)" in text_of(legend)
     texts = [text for trace in figure["data"] for text in trace.get("hovertext", [])]
@@ -339,3 +342,26 @@ def test_without_labels_nothing_is_said_by_class(made: MadeUp) -> None:
     words = text_of(draw_input("?view=layers&layer=conv2&color=correct")[6])
     assert "have no label" in words
     assert "nothing can be said by class" in words
+
+
+@pytest.mark.parametrize("name", ["patches", "filter-map", "feature-maps"])
+def test_what_a_map_shows_can_be_downloaded(app: dash.Dash, made: MadeUp, name: str) -> None:
+    made.extraction.class_names[3] = "=1+1"
+    client = app.server.test_client()
+    search = "layer=conv2&undetected=0.05&lasso=8,-2,12,-2,12,2,8,2"
+    answer = client.get(f"/export/{name}.csv?{search}")
+    assert answer.status_code == 200
+    head, *rows = [line.split(",") for line in answer.text.strip().splitlines()]
+    assert len(rows) == (400 if name == "patches" else 50)
+    assert {len(row) for row in rows} == {len(head)}
+    if name == "patches":
+        marked = [row for row in rows if row[head.index("detected_least")] == "1"]
+        assert {row[head.index("label")] for row in marked} == {"0"}
+        assert sum(row[head.index("lassoed")] == "1" for row in rows) > 10
+    if name != "feature-maps":
+        labels = {row[head.index("label")] for row in rows}
+        assert "'=1+1" in labels
+        assert "=1+1" not in labels
+    made.waiting = {"patches", "filter_map", "feature_maps"}
+    assert client.get(f"/export/{name}.csv?layer=conv2").status_code == 404
+    assert client.get(f"/export/{name}.csv?layer=gone").status_code == 404

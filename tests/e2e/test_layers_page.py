@@ -73,7 +73,7 @@ def test_planted_filters_are_named_and_their_tests_agree(planted: Server, browse
         expect(findings).to_contain_text(f"Filters {one} and {other} of conv1 respond almost alike", timeout=JOB)
         specific = finding(page, "specific")
         expect(specific).to_contain_text(re.compile(rf"Filters? {SPECIFIC}\b.*of conv1 keep"))
-        expect(specific).to_contain_text(f"filter {SPECIFIC}'{CLASSES[HORIZONTAL]}', 100% of its class means")
+        expect(specific).to_contain_text(f"filter {SPECIFIC}'{CLASSES[HORIZONTAL]}', 100 % of its class means")
         # Nothing reads these filters: taking them out, or merging the twins, changes no prediction.
         for rule in ("dead", "duplicate"):
             item = test_result(page, rule)

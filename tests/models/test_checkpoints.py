@@ -140,6 +140,14 @@ def test_a_pickle_is_opened_only_if_its_path_is_trusted(tmp_path: Path) -> None:
     assert set(found.tensors) == set(model.state_dict())
 
 
+def test_a_safetensors_file_stays_one_also_if_its_path_is_trusted(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file({"weight": torch.ones(2)}, path)
+    found = load_checkpoint(path, trusted=[path])
+    assert found.format == "safetensors"
+    assert found.tensors["weight"].tolist() == [1, 1]
+
+
 # --- threat 9: nothing is allocated that the file does not hold
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from analysis.extraction import shards
 from analysis.questions import keys
 
 DESCRIBED: dict[str, Any] = {
@@ -27,6 +28,10 @@ def test_receptive_fields_depend_on_the_size_of_the_input_not_on_its_values() ->
     assert keys.answer_key(DESCRIBED | {"data": "other", "weights": "v"}, "receptive_fields", {}, None) == known
     spread = DESCRIBED | {"input": {"shape": [1, 8, 8], "range": [0.0, 2.0]}}
     assert keys.answer_key(spread, "receptive_fields", {}, None) == known
+
+
+def test_keys_go_with_the_version_of_the_files() -> None:
+    assert keys.EXTRACTION_VERSION == shards.VERSION
 
 
 def test_an_answer_from_an_extraction_goes_with_its_version(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,43 @@ def test_the_tail_of_the_traceback_names_the_line(tmp_path: Path) -> None:
     assert caught.value.message.count("\n") <= 9
 
 
+def test_the_users_own_line_is_named_where_a_library_fails(tmp_path: Path) -> None:
+    text = "import torch\ndef subject():\n    model = torch.nn.Sequential(torch.nn.Linear(4, 2))\n"
+    text += "    model.load_state_dict({'wrong': torch.ones(1)})\n"
+    with pytest.raises(SubjectError) as caught:
+        load_subject(write(tmp_path, text))
+    assert "ended with RuntimeError at mine.py:4: " in caught.value.message
+    assert "model.load_state_dict({'wrong'" in caught.value.message
+    assert "Unexpected key(s)" in caught.value.message.splitlines()[-1]
+
+
+def test_a_text_that_is_no_python_names_the_users_line(tmp_path: Path) -> None:
+    with pytest.raises(SubjectError, match=r"SyntaxError at mine\.py:2: "):
+        load_subject(write(tmp_path, "def subject():\n    return eval('1 +')\n"))
+
+
+def test_a_helpers_line_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken_helper.py").write_text("\n\n1 / 0\n")
+    with pytest.raises(SubjectError, match=r"at broken_helper\.py:3: division") as caught:
+        load_subject(write(tmp_path, "import broken_helper\n"))
+    assert "importlib" not in caught.value.message
+
+
+@pytest.mark.parametrize("helper", [False, True])
+def test_a_syntax_error_is_shown_with_its_line_and_no_machinery(tmp_path: Path, helper: bool) -> None:
+    wrong = "import math\n\ndef subject(:\n    pass\n"
+    (tmp_path / "wrong_helper.py").write_text(wrong)
+    with pytest.raises(SubjectError) as caught:
+        load_subject(write(tmp_path, "import wrong_helper\n" if helper else wrong))
+    name = "wrong_helper.py" if helper else "mine.py"
+    message = caught.value.message
+    assert f"SyntaxError at {name}:3: " in message
+    assert f'{name}", line 3' in message
+    assert "\n    def subject(:\n" in message
+    assert "importlib" not in message
+    assert "loading.py" not in message
+
+
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(SubjectError, match="There is no file"):
         load_subject(tmp_path / "gone.py")

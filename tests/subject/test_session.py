@@ -243,9 +243,29 @@ def test_without_labels_and_with_one_class_accuracy_is_undefined() -> None:
     assert "no instance has a label" in limits(found)
     assert found.description()["examples"][0]["label"] is None
     assert found.description()["examples"][0]["correct"] is None
+    assert "Let items be pairs" in " ".join(row["remedy"] for row in found.description()["limits"])
     one = session(data=[(x, 1) for x in IMAGES], class_names=["a", "b", "c"])
     assert one.description()["class_counts"] == [0, 12, 0]
     assert "all labels are 'b'" in limits(one)
+
+
+@pytest.mark.parametrize("missing", [None, -1])
+def test_pairs_without_a_single_label_are_described_as_such(missing: int | None) -> None:
+    found = session(data=[(x, missing) for x in IMAGES])
+    described = found.description()
+    [row] = [row for row in described["inferred"] if row["what"] == "labels"]
+    assert row["value"] == "none"
+    assert row["why"] == "the second of each pair is no class number in any instance"
+    [limit] = [row for row in described["limits"] if "no instance has a label" in row["reason"]]
+    assert "the second of each pair" in limit["remedy"]
+    assert "Let items be pairs" not in limit["remedy"]
+    assert not [row for row in described["inferred"] if row["what"] == "all labels"]
+
+
+def test_what_a_subject_notes_is_among_the_notices() -> None:
+    subject = Subject(convolutional(), PAIRS)
+    subject.notes.append("Not trained yet.")
+    assert "Not trained yet." in Session(subject, device="cpu").description()["notices"]
 
 
 # Instances

@@ -104,6 +104,24 @@ def test_plateau(seed):
     assert "has not risen" in found({"train/accuracy": (steps, better)})["plateau"].sentence
 
 
+@pytest.mark.parametrize("tau", [50, 100])
+def test_a_curve_that_still_rises_is_no_plateau_however_noisy(tau):
+    for n, seed in itertools.product((40, 80, 120), range(20)):  # of 500 steps, judged while they are made
+        steps = np.arange(n)
+        share = 0.97 - 0.87 * np.exp(-steps / tau)
+        noisy = share + np.random.default_rng(seed).normal(0, 0.12, n) * np.sqrt(share * (1 - share))
+        case = {"train/accuracy": (steps, noisy), "train/loss": (steps, 3 * (1 - noisy))}
+        assert "plateau" not in found(case), (n, seed)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.4])
+def test_a_rise_that_stops_is_a_plateau(share):
+    for seed in range(10):
+        steps, scatter = level(at=0.1, seed=seed)
+        stopped = scatter + 0.5 * np.minimum(steps / (500 * share), 1)
+        assert found({"train/accuracy": (steps, stopped)})["plateau"].severity == "hint"
+
+
 def test_never_learned():
     stuck = [found({"loss": level(seed=seed)}).get("plateau") for seed in range(50)]
     assert all(f is None or f.severity == "warning" for f in stuck)

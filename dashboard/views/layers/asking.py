@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.layerinfo import LayerInfo
 from analysis.results import Answer
 from dashboard import subjects
 from dashboard.views.layers import data
@@ -56,8 +55,3 @@ def ask_if_ready(shown: data.Frame, question: str, what: str, **params: Any) -> 
 def mark_of(error: Exception) -> str:
     """What a panel remembers of an obstacle, so that it is drawn again only when it changes."""
     return error.mark if isinstance(error, Pending) else data.mark(data.line_of(error))
-
-
-def layer_title(info: LayerInfo) -> str:
-    """'conv2'; the bare number of a layer in an ``nn.Sequential`` comes with its type: 'layer 3 (Conv2d)'."""
-    return f"layer {info.key} ({info.type})" if info.name.replace(".", "").isdigit() else info.key

@@ -21,7 +21,9 @@ def class_colour(label: int) -> str:
 
 def class_symbol(label: int) -> str:
     """Plotly marker of a class: every eight classes another shape."""
-    return SYMBOLS[label // len(theme.CATEGORIES) % len(SYMBOLS)] if label >= 0 else "x-thin"
+    if label < 0:
+        return "x-thin-open"  # plain x-thin is drawn with a line of width 0: not at all
+    return SYMBOLS[label // len(theme.CATEGORIES) % len(SYMBOLS)]
 
 
 def class_mark(label: int) -> html.Span:

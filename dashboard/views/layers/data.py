@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +18,14 @@ import numpy as np
 from analysis.errors import CutawayError
 from analysis.extraction.reader import Extraction
 from analysis.layerinfo import LayerInfo
+from analysis.layers.rules import meta_of
+from analysis.training.findings import layer_name
 from dashboard import services, subjects
 from dashboard.selection import Selection
 from dashboard.widgets.states import empty, failure
 
 VIEW = "layers"
+MOST_LINES = 14  # of a figure's text
 
 
 class NotReady(Exception):
@@ -180,15 +184,15 @@ def filter_of(shown: Frame) -> int | None:
         word = noun(shown.layer, 1, capital=True)
         raise NotReady(
             f"{word} {index}",
-            f"{called(shown.layer.key)} has {shown.layer.filters:,} {noun(shown.layer, 2)}.",
+            f"{called(shown.layer)} has {shown.layer.filters:,} {noun(shown.layer, 2)}.",
             "Choose one of its cells.",
         )
     return index
 
 
-def called(key: str) -> str:
-    """A layer's name inside a sentence; those of ``nn.Sequential`` are bare numbers: '3' becomes 'layer 3'."""
-    return f"layer {key}" if key[:1].isdigit() else key
+def called(info: LayerInfo) -> str:
+    """A layer's name inside a sentence, as the findings say it: 'conv2'; 'layer 3 (Conv2d)' for a bare number."""
+    return layer_name(meta_of(info))
 
 
 def noun(info: LayerInfo, count: int, capital: bool = False) -> str:
@@ -226,6 +230,12 @@ def line_of(error: Exception) -> str:
     return f"{error.message}<br>{error.remedy}"
 
 
+def wrapped(text: str, width: int = 46) -> str:
+    """A figure's text in lines that fit a narrow panel: Plotly breaks none, and cuts what is wider than the figure."""
+    lines = [line for part in text.split("<br>") for line in textwrap.wrap(part, width) or [""]]
+    return "<br>".join([*lines[:MOST_LINES], *(["…"] if len(lines) > MOST_LINES else [])])
+
+
 def class_options(names: Sequence[str]) -> list[dict[str, str]]:
     """What a picker of classes offers."""
     return [{"value": str(index), "label": str(name)[:60]} for index, name in enumerate(names)]
@@ -235,3 +245,19 @@ def finite(value: Any, digits: int = 4) -> str:
     """A number as the page writes it; 'undefined' where it is not finite."""
     number = float(value) if value is not None else float("nan")
     return f"{number:,.{digits}g}" if np.isfinite(number) else "undefined"
+
+
+def column(values: Sequence[Any], digits: int = 4) -> list[str]:
+    """Numbers that stand below or beside each other, with the same decimals: '0.414' and '0.400', not '0.4'.
+
+    The largest has so many significant digits; one that would lose nearly all of its own keeps them.
+    """
+    numbers = [float(value) if value is not None else float("nan") for value in values]
+    largest = max((abs(value) for value in numbers if np.isfinite(value)), default=0.0)
+    if not 1e-4 <= largest < 1e7:
+        return [finite(value, digits) for value in numbers]
+    decimals = max(0, digits - 1 - int(np.floor(np.log10(largest))))
+    least = 10.0 ** (1 - decimals)
+    return [
+        f"{value:,.{decimals}f}" if value == 0 or abs(value) >= least else finite(value, digits) for value in numbers
+    ]

@@ -50,9 +50,9 @@ def distribution_figure(found: Sequence[ClassDistribution], names: Sequence[str]
         )
     data.append(_means(found, [str(trace["name"]) for trace in data]))
     extra: dict[str, Any] = {
-        "xaxis": theme.axis("largest activation in an instance", fixedrange=True, rangemode="tozero"),
+        "xaxis": theme.axis("largest activation<br>in an instance", fixedrange=True, rangemode="tozero"),
         "yaxis": theme.axis("", fixedrange=True, autorange="reversed", showgrid=False, type="category"),
-        "margin": {"l": 8, "r": 12, "t": 6, "b": 38},
+        "margin": {"l": 8, "r": 12, "t": 6, "b": 54},
         "hovermode": "closest",
     }
     return {"data": data, "layout": theme.layout(**extra)}

@@ -12,7 +12,7 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 from analysis.errors import CutawayError
 from analysis.results import Answer
 from dashboard.views.layers import data, scatter
-from dashboard.views.layers.asking import ask, layer_title, mark_of
+from dashboard.views.layers.asking import ask, mark_of
 from dashboard.views.layers.class_marks import class_mark
 from dashboard.views.layers.filter_map_figures import FilterMap, filter_map_figure, placed
 from dashboard.views.layers.input_data import COUNT
@@ -20,7 +20,7 @@ from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
 from dashboard.widgets.states import empty_figure
 
-OUTPUTS = 8
+OUTPUTS = 9
 LISTED = 24  # lassoed filters named one by one
 PER_LABEL = 10
 ABOUT = parts.About(
@@ -59,6 +59,7 @@ def panel() -> html.Section:
             ),
         ],
         about=ABOUT,
+        exports=[("Filters (CSV)", "filter-map-csv")],
         span=12,
     )
 
@@ -74,10 +75,12 @@ def register(app: dash.Dash) -> None:
         Output("fmap-legend", "children"),
         Output("fmap-side", "children"),
         Output("fmap-layer", "data"),
+        Output("filter-map-csv", "href"),
         Input("sel-view", "data"),
         Input("sel-layer", "data"),
         Input("sel-filter", "data"),
         Input("sel-filters", "data"),
+        Input("sel-map", "data"),
         Input("sel-sample", "data"),
         Input("sel-checkpoint", "data"),
         Input("sel-runs", "data"),
@@ -107,6 +110,7 @@ def draw_filter_map(
     _layer: Any,
     _filter: Any,
     _filters: Any,
+    _map: Any,
     _sample: Any,
     _checkpoint: Any,
     _runs: Any,
@@ -119,15 +123,15 @@ def draw_filter_map(
         return (no_update,) * OUTPUTS
     try:
         shown = data.frame(search)
-        what = f"Filter map of {layer_title(shown.layer)}"
+        what = f"Filter map of {data.called(shown.layer)}"
         answer = ask(shown, "filter_map", what, layer=shown.layer.key, count=COUNT)
     except (data.NotReady, CutawayError) as error:
         now = mark_of(error)
         if now == before:
             return (no_update,) * OUTPUTS
-        return now, empty_figure(""), "", data.boxed(error, "The filter map"), True, None, None, None
+        return now, empty_figure(""), "", data.boxed(error, "The filter map"), True, None, None, None, "#"
     several = tuple(number for number in shown.selection.filters if number < shown.layer.filters)
-    now = data.mark(answer.key, shown.key, shown.selection.filter, several)
+    now = data.mark(answer.key, shown.key, shown.selection.filter, several, shown.selection.color)
     if now == before:
         return (no_update,) * OUTPUTS
     found, lost = load(shown, answer)
@@ -139,7 +143,8 @@ def draw_filter_map(
         several=several,
     )
     legend, side = legend_of(found, lost), [*chosen_filters(shown, several), *by_label(shown, found)]
-    return now, figure, subtitle(shown, found, several), None, False, legend, side, shown.layer.key
+    href = data.export("filter-map.csv", shown)
+    return now, figure, subtitle(shown, found, several), None, False, legend, side, shown.layer.key, href
 
 
 def load(shown: data.Frame, answer: Answer) -> tuple[FilterMap, int]:
@@ -161,7 +166,7 @@ def load(shown: data.Frame, answer: Answer) -> tuple[FilterMap, int]:
 def subtitle(shown: data.Frame, found: FilterMap, several: tuple[int, ...]) -> str:
     """'conv2 · 50 filters · 2 silent · 5 lassoed'."""
     count = len(found.xy)
-    text = f"{layer_title(shown.layer)} · {count:,} {data.noun(shown.layer, count)}"
+    text = f"{data.called(shown.layer)} · {count:,} {data.noun(shown.layer, count)}"
     silent = int(found.silent.sum())
     text += f" · {silent:,} silent" if silent else ""
     return text + (f" · {len(several):,} lassoed" if several else "")

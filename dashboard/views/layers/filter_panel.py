@@ -145,7 +145,7 @@ def filter_shown(shown: data.Frame) -> int:
 def subtitle(shown: data.Frame, index: int) -> str:
     """'Filter 3 of conv1 · 1,000 instances'."""
     word = data.noun(shown.layer, 1, capital=True)
-    text = f"{word} {index} of {data.called(shown.layer.key)} · {shown.count}"
+    text = f"{word} {index} of {data.called(shown.layer)} · {shown.count}"
     if shown.selection.filter is not None:
         return text
     return text + (
@@ -166,9 +166,7 @@ def steps(shown: data.Frame, index: int) -> list[Any]:
         )
     return [
         *found,
-        html.Span(
-            f"{index} of 0 to {last:,}", className="control-label", **attributes({"data-filters": str(last + 1)})
-        ),
+        html.Span(f"{index} (0 to {last:,})", className="control-label", **attributes({"data-filters": str(last + 1)})),
     ]
 
 

@@ -22,7 +22,6 @@ from dashboard.widgets.attributes import attributes
 SHOWN = 12  # patches
 LABELS = 6
 ALIKE = 8
-FACTS = (("maximum", "largest activation"), ("mean", "mean over instances and positions"))
 
 
 def top(shown: data.Frame, index: int, fields: Answer | None) -> Any:
@@ -38,13 +37,16 @@ def top(shown: data.Frame, index: int, fields: Answer | None) -> Any:
         address = addresses.patches(
             found.directory.name, shown.layer.key, index, SHOWN, fields=fields.key if fields else None
         )
-    rows = [_patch(shown, patch, place, address, sheet) for place, patch in enumerate(listed)]
+    values = data.column([patch.value for patch in listed], 3)
+    rows = [_patch(shown, patch, values[place], place, address, sheet) for place, patch in enumerate(listed)]
     what = "Patches" if fields is not None and shown.layer.spatial else "Instances"
     heading = html.H3(f"{what} that activate it most")
     return [heading, html.Ul(rows, className=f"patches {found.kind}")]
 
 
-def _patch(shown: data.Frame, patch: Patch, place: int, address: str | None, sheet: Sheet | None) -> html.Li:
+def _patch(
+    shown: data.Frame, patch: Patch, value: str, place: int, address: str | None, sheet: Sheet | None
+) -> html.Li:
     found = shown.extraction
     row = found.row_of(patch.instance)
     # Where there are no labels, what the model takes it for.
@@ -62,7 +64,7 @@ def _patch(shown: data.Frame, patch: Patch, place: int, address: str | None, she
     return html.Li(
         [
             picture,
-            html.Span(f"{patch.value:.3g}", className="patch-value"),
+            html.Span(value, className="patch-value"),
             html.Span([class_mark(label), name], className="patch-class", title=said),
             html.Button(
                 f"#{patch.instance}",
@@ -132,7 +134,9 @@ def _weights(index: int, answer: Answer, scheme: str) -> html.Div:
 
 def _figures(shown: data.Frame, index: int) -> html.Table:
     found = evidence.statistics(shown)
-    rows = [(label, data.finite(getattr(found, name)[index])) for name, label in FACTS]
+    over = "instances and positions" if shown.layer.spatial else "instances"
+    values = data.column([found.maximum[index], found.mean[index]])
+    rows = list(zip(("largest activation", f"mean over {over}"), values, strict=True))
     share = found.frequency[index]
     rows += [
         (f"above {found.beta:g} of its largest", _share(share, found.instances)),

@@ -124,7 +124,7 @@ def draw_findings(
     try:
         shown = data.frame(search)
         listed_ = found_of(shown)
-        specs = testing.asked_for(tests, shown)
+        specs = known(shown, listed_) | testing.asked_for(tests, shown)
         boxes, progress = testing.outcomes(shown, list(specs.values()))
         similar = evidence.filter_map(shown)
         now = data.mark(shown.key, shown.layer.key, shown.selection.filter, shown.selection.filters, progress)
@@ -165,11 +165,30 @@ def spec_of(shown: data.Frame, one: LayerFinding) -> Spec | None:
     return testing.read(testing.spec_of(shown, one.test["question"], **one.test["params"]).text, shown)
 
 
+def known(shown: data.Frame, found: Sequence[LayerFinding]) -> dict[str, Spec]:
+    """Tests of the findings and of the chosen filters that somebody had answered before, by their text.
+
+    A link holds the filters but not the tests of the one who sent it: what is in the cache is shown without asking.
+    """
+    wanted = [spec for one in found[:MOST_FINDINGS] if (spec := spec_of(shown, one))]
+    wanted += [spec for _, spec in _own_tests(shown, _chosen(shown))]
+    return {spec.text: spec for spec in wanted if evidence.peek(shown, spec.question, **spec.params) is not None}
+
+
+def _own_tests(shown: data.Frame, chosen: Sequence[int]) -> list[tuple[str, Spec]]:
+    """What may be tested without a finding: the layer left out, and the chosen filters held at 0 or at their mean."""
+    layer, tests = shown.layer.key, []
+    for label, mode in (("Set to 0", "zero"), ("Set to the mean", "mean")) if chosen else ():
+        params = {"layer": layer, "filters": sorted(set(chosen)), "mode": mode, "into": None}
+        tests.append((label, testing.spec_of(shown, "ablation", **params)))
+    if not shown.layer.output:
+        tests.append((f"Leave out {data.called(shown.layer)}", testing.spec_of(shown, "bypass", layer=layer)))
+    return tests
+
+
 def _subtitle(shown: data.Frame, found: Sequence[LayerFinding]) -> str:
     tested = sum(one.test is not None for one in found)
-    text = (
-        f"{data.called(shown.layer.key)} · {len(found)} finding{'' if len(found) == 1 else 's'}, {tested} with a test"
-    )
+    text = f"{data.called(shown.layer)} · {len(found)} finding{'' if len(found) == 1 else 's'}, {tested} with a test"
     if evidence.filter_map(shown) is None:
         text += " · duplicates: once similarities are there"
     return f"{text} · {shown.count}"
@@ -178,7 +197,7 @@ def _subtitle(shown: data.Frame, found: Sequence[LayerFinding]) -> str:
 def _list(shown: data.Frame, found: Sequence[LayerFinding], boxes: dict[str, Any]) -> Any:
     if not found:
         why = "" if shown.extraction.complete else " so far"
-        return html.P(f"No rule found anything unusual in {data.called(shown.layer.key)}{why}.", className="quiet")
+        return html.P(f"No rule found anything unusual in {data.called(shown.layer)}{why}.", className="quiet")
     items = [_item(shown, one, boxes) for one in found[:MOST_FINDINGS]]
     if len(found) > MOST_FINDINGS:
         items.append(html.Li(f"{len(found) - MOST_FINDINGS:,} more.", className="quiet"))
@@ -212,7 +231,10 @@ def _item(shown: data.Frame, one: LayerFinding, boxes: dict[str, Any]) -> html.L
                 **attributes({"data-nav": json.dumps(place), "data-rule": finding.rule}),
             ),
             html.Div(
-                [*act, testing.button(spec, testing.label_of(spec)) if spec and spec.text not in boxes else None],
+                [
+                    *act,
+                    testing.button(spec, testing.label_of(shown, spec)) if spec and spec.text not in boxes else None,
+                ],
                 className="finding-act",
             ),
             boxes.get(spec.text) if spec else None,
@@ -244,23 +266,10 @@ def _free(shown: data.Frame, specs: dict[str, Spec], boxes: dict[str, Any], own:
     """Buttons for the chosen filters, and the results of tests that no finding shows."""
     chosen = _chosen(shown)
     word = data.noun(shown.layer, len(chosen))
-    layer = shown.layer.key
-    buttons = []
+    text = f"Choose {word} by their cells (shift-click adds), by a lasso in the filter map, or write their numbers."
     if chosen:
-        made = [
-            ("Set to 0", testing.spec_of(shown, "ablation", layer=layer, filters=list(chosen), mode="zero", into=None)),
-            (
-                "Set to the mean",
-                testing.spec_of(shown, "ablation", layer=layer, filters=list(chosen), mode="mean", into=None),
-            ),
-        ]
-        buttons = [testing.button(spec, label) for label, spec in made]
-        text = f"{word.capitalize()} {listed(chosen)} of {data.called(layer)}:"
-    else:
-        text = f"Choose {word} by their cells (shift-click adds), by a lasso in the filter map, or write their numbers."
-    bypass = testing.spec_of(shown, "bypass", layer=layer)
-    if not shown.layer.output:
-        buttons.append(testing.button(bypass, f"Leave out {data.called(layer)}"))
+        text = f"{word.capitalize()} {listed(chosen)} of {data.called(shown.layer)}:"
+    buttons = [testing.button(spec, label) for label, spec in _own_tests(shown, chosen)]
     # The newest first; those of other layers stay below, so that layers can be compared.
     rest = [boxes[key] for key in reversed(specs) if key in boxes and key not in own]
     return [html.P(text, className="quiet"), html.Div(buttons, className="offers"), *rest]

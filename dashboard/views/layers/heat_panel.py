@@ -176,9 +176,9 @@ def draw_heat(
         now = data.mark(text)
         if now == before:
             return (no_update,) * 8
-        return now, empty_figure(text), "", "", None, "#", no_update, no_update
+        return now, empty_figure(data.wrapped(text)), "", "", None, "#", no_update, no_update
     count = shown.layer.filters
-    text = f"{data.called(shown.layer.key)} · {count:,} {data.noun(shown.layer, count)} · {drawn.words}"
+    text = f"{data.called(shown.layer)} · {count:,} {data.noun(shown.layer, count)} · {drawn.words}"
     if not shown.chosen:
         text += " · first layer, choose another"
     options = data.class_options(shown.class_names)
@@ -262,11 +262,11 @@ def steps_of(shown: data.Frame) -> heatmap.Heatmap:
     if meta is None or meta.filters != layer.filters:
         why = "did not watch" if meta is None else f"has {meta.filters:,} filters in, not {layer.filters:,},"
         names = ", ".join(item.name for item in run.layers()[:6]) or "none"
-        raise data.NotReady("Steps", f"{run.info.name} {why} the layer {layer.key}.", f"Layers it watched: {names}.")
+        raise data.NotReady("Steps", f"{run.info.name} {why} {data.called(layer)}.", f"Layers it watched: {names}.")
     records = services.current().histories.records(run, meta)
     if not records:
         raise data.NotReady(
-            "Steps", f"{run.info.name} has no record of {data.called(layer.key)} yet.", "Wait for the next one."
+            "Steps", f"{run.info.name} has no record of {data.called(layer)} yet.", "Wait for the next one."
         )
     limit = heat_figures.columns_for(layer.filters)
     return heatmap.by_step(records, limit=max(limit, min(200, heat_figures.CELLS // max(1, layer.filters))))

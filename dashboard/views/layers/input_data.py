@@ -45,14 +45,12 @@ class InputMap:
 def load(shown: data.Frame) -> InputMap:
     """The map of the layer shown. Raises Pending, and NotReady when there is nothing to embed."""
     chosen = shown.selection
-    answer = asking.ask(
-        shown, "patches", f"Patches of {asking.layer_title(shown.layer)}", layer=shown.layer.key, count=COUNT
-    )
+    answer = asking.ask(shown, "patches", f"Patches of {data.called(shown.layer)}", layer=shown.layer.key, count=COUNT)
     # Read alike for every colour and every lasso.
     whole = data.memo("patches", answer.key, partial(_arrays, answer))
     pca, instances, labels, predictions = whole
     if not len(pca):
-        raise data.NotReady("Input map", f"{asking.layer_title(shown.layer)} has no patches to show.")
+        raise data.NotReady("Input map", f"{data.called(shown.layer)} has no patches to show.")
     rows = np.arange(len(pca))
     xy, method, quality, waiting = pca, "pca", _pca_quality(answer), None
     key = answer.key
@@ -109,7 +107,7 @@ def _umap(
         found = asking.ask(
             shown,
             "embedding",
-            f"UMAP of the input of {asking.layer_title(shown.layer)}",
+            f"UMAP of the input of {data.called(shown.layer)}",
             layer=shown.layer.key,
             count=COUNT,
             method="umap",

@@ -10,13 +10,13 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 
 from analysis.errors import CutawayError
 from dashboard.views.layers import data, input_data, input_side, scatter
-from dashboard.views.layers.asking import ask_if_ready, layer_title, mark_of
+from dashboard.views.layers.asking import ask_if_ready, mark_of
 from dashboard.views.layers.input_figures import RIGHT, WRONG, input_figure
 from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
 from dashboard.widgets.states import empty_figure
 
-OUTPUTS = 9
+OUTPUTS = 10
 COLOURS = (
     ("label", "label"),
     ("prediction", "prediction"),
@@ -64,6 +64,7 @@ def panel() -> html.Section:
         ],
         about=ABOUT,
         controls=_controls(),
+        exports=[("Patches (CSV)", "input-map-csv")],
         span=12,
     )
 
@@ -127,6 +128,7 @@ def register(app: dash.Dash) -> None:
         Output("input-side", "children"),
         Output("input-share", "children"),
         Output("input-ready", "data"),
+        Output("input-map-csv", "href"),
         Input("sel-view", "data"),
         Input("sel-layer", "data"),
         Input("sel-filter", "data"),
@@ -210,7 +212,7 @@ def draw_input(
         if now == before:
             return (no_update,) * OUTPUTS
         obstacle = [data.boxed(error, "The input map"), _back(error)]
-        return now, empty_figure(""), "", obstacle, True, None, None, no_update, False
+        return now, empty_figure(""), "", obstacle, True, None, None, no_update, False, "#"
     chosen = shown.selection
     used = (chosen.filter if chosen.color == "filter" else None, chosen.filters if chosen.color == "filters" else ())
     now = data.mark(
@@ -244,8 +246,9 @@ def draw_input(
     box = found.waiting.box if found.waiting is not None else None
     legend = legend_of(shown, found, values is None, values_name)
     side = input_side.side(shown, found, fields)
+    href = data.export("patches.csv", shown, "embed", "drill", "undetected", "lasso")
     share = f"{100 * chosen.undetected:.0f} %"
-    return now, figure, subtitle(shown, found), box, False, legend, side, share, found.waiting is None
+    return now, figure, subtitle(shown, found), box, False, legend, side, share, found.waiting is None, href
 
 
 def _back(error: Exception) -> Any:
@@ -258,7 +261,7 @@ def _back(error: Exception) -> Any:
 def subtitle(shown: data.Frame, found: input_data.InputMap) -> str:
     """'conv2 · 2,048 patches of 997 instances · PCA, 34 % of the variance'."""
     count = len(found.rows)
-    text = f"{layer_title(shown.layer)} · {count:,} patches of {len(set(found.instances.tolist())):,} instances"
+    text = f"{data.called(shown.layer)} · {count:,} patches of {len(set(found.instances.tolist())):,} instances"
     broken = int(found.answer.json.get("nonfinite") or 0)
     text += f" · {broken:,} not finite" if broken else ""
     if shown.selection.drill and found.waiting is None:

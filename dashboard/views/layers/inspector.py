@@ -125,7 +125,7 @@ def instance_card(shown: data.Frame, index: int) -> html.Div:
             _facts(rows),
             html.H3("Scores"),
             *_scores(shown, row),
-            html.H3(f"Strongest {data.noun(shown.layer, 2)} of {data.called(shown.layer.key)}"),
+            html.H3(f"Strongest {data.noun(shown.layer, 2)} of {data.called(shown.layer)}"),
             _strongest(shown, row),
         ]
     )
@@ -159,15 +159,15 @@ def _strongest(shown: data.Frame, row: int) -> Any:
     share = np.divide(values, top, out=np.zeros_like(values), where=np.nan_to_num(top) > 0)
     share = np.nan_to_num(share)
     word = data.noun(shown.layer, 1)
+    places = [i for i in np.argsort(-share, kind="stable")[:STRONGEST].tolist() if share[i] > 0]
     items = [
         html.Li(
             [
                 _link(f"{word} {i}", layer=shown.layer.key, filter=i),
-                html.Span(f" {values[i]:.3g}, {100 * share[i]:.0f} % of its largest", className="quiet"),
+                html.Span(f" {value}, {100 * share[i]:.0f} % of its largest", className="quiet"),
             ]
         )
-        for i in np.argsort(-share, kind="stable")[:STRONGEST].tolist()
-        if share[i] > 0
+        for i, value in zip(places, data.column(values[places].tolist(), 3), strict=True)
     ]
     return html.Ul(items, className="plain") if items else html.P("None is active on it.", className="quiet")
 
@@ -176,10 +176,10 @@ def layer_card(shown: data.Frame) -> html.Div:
     """What the layer is, and what was found about it."""
     info = shown.layer
     rows: list[tuple[str, Any]] = [
-        ("type", info.type),
+        ("type", html.Span(info.type, title=info.type)),
         (data.noun(info, 2), f"{info.filters:,}"),
         ("parameters", f"{info.parameters:,}"),
-        ("positions per instance", " × ".join(str(size) for size in info.spatial) or "1"),
+        *([("positions per instance", " × ".join(str(size) for size in info.spatial))] if info.spatial else []),
         ("read after", info.read_after or info.name),
         ("made non-negative by", info.rectifier),
         ("place in the network", f"{info.order + 1} of {len(shown.layers)}"),
@@ -207,9 +207,10 @@ def layer_card(shown: data.Frame) -> html.Div:
 def filter_card(shown: data.Frame, index: int) -> html.Div:
     """A filter's figures, and what was found about it."""
     found = evidence.statistics(shown)
+    largest, mean = data.column([found.maximum[index], found.mean[index]])
     rows = [
-        ("largest activation", data.finite(found.maximum[index])),
-        ("mean", data.finite(found.mean[index])),
+        ("largest activation", largest),
+        ("mean", mean),
         (
             "active on",
             f"{100 * float(np.nan_to_num(found.active_share[index])):.1f} % of {found.instances:,} instances",
@@ -220,7 +221,7 @@ def filter_card(shown: data.Frame, index: int) -> html.Div:
     return html.Div(
         [
             html.H2(
-                [f"{data.noun(shown.layer, 1, capital=True)} ", html.Span(f"{index} of {data.called(shown.layer.key)}")]
+                [f"{data.noun(shown.layer, 1, capital=True)} ", html.Span(f"{index} of {data.called(shown.layer)}")]
             ),
             html.P(shown.count, className="subtitle"),
             _facts(rows),

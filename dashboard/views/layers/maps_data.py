@@ -55,7 +55,7 @@ def load(shown: data.Frame, index: int) -> Maps:
     if total and index >= total:
         raise data.NotReady("Feature maps", f"The data set has {total:,} instances: 0 to {total - 1:,}.")
     fields = asking.ask_if_ready(shown, "receptive_fields", "Receptive fields")
-    what = f"Feature maps of {asking.layer_title(shown.layer)}, instance {index:,}"
+    what = f"Feature maps of {data.called(shown.layer)}, instance {index:,}"
     # One pass on one instance: worth a moment, so that stepping through instances shows no waiting box.
     wait = subjects.WAIT_SECONDS
     answer = asking.ask(shown, "feature_maps", what, wait=wait, layer=shown.layer.key, instance=index)
@@ -172,7 +172,7 @@ def tokens_of(shown: data.Frame, found: Maps) -> list[str]:
 def subtitle_of(shown: data.Frame, found: Maps) -> str:
     """One line of what is shown."""
     count, sizes = len(found.maps), found.maps.shape[1:]
-    text = f"{asking.layer_title(shown.layer)} · {count:,} {data.noun(shown.layer, count)}"
+    text = f"{data.called(shown.layer)} · {count:,} {data.noun(shown.layer, count)}"
     text += f" of {' × '.join(map(str, sizes))}" if sizes else " without positions"
     text += f" · instance {found.index:,}"
     if found.folded > 1:

@@ -11,12 +11,12 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 from analysis.errors import CutawayError
 from analysis.training.findings import plural
 from dashboard.views.layers import data, maps_data
-from dashboard.views.layers.asking import layer_title, mark_of
+from dashboard.views.layers.asking import mark_of
 from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
 from dashboard.widgets.states import empty_figure
 
-OUTPUTS = 11
+OUTPUTS = 12
 ABOUT = parts.About(
     what="One instance, and the activation map of every filter of the layer on it. Bright (dark theme) or dark (light "
     "theme) is strong. For signals and texts a row per filter along time; for dense layers a bar per unit.",
@@ -54,6 +54,7 @@ def panel() -> html.Section:
             _segmented("mapscale", "Scale", [("common", "common"), ("filter", "per filter")], "common"),
             _segmented("overlay", "Overlay", [("off", "off"), ("on", "on the input")], "off"),
         ],
+        exports=[("Largest activations (CSV)", "maps-csv")],
         picture=False,
         span=12,
     )
@@ -141,6 +142,7 @@ def register(app: dash.Dash) -> None:
         Output("maps-instance", "children"),
         Output("maps-input-text", "children"),
         Output("ctl-overlay", "disabled"),
+        Output("maps-csv", "href"),
         Input("sel-view", "data"),
         Input("sel-layer", "data"),
         Input("sel-filter", "data"),
@@ -209,7 +211,8 @@ def draw_maps(
     except (data.NotReady, CutawayError) as error:
         now = mark_of(error)
         box = data.boxed(error, "Feature maps")
-        return (no_update,) * OUTPUTS if now == before else (now, None, no_update, "", box, True, *[None] * 4, False)
+        nothing = (now, None, no_update, "", box, True, *[None] * 4, False, "#")
+        return (no_update,) * OUTPUTS if now == before else nothing
     index = maps_data.instance_of(shown)
     steps = steps_row(shown, index, wrong is True)
     try:
@@ -220,19 +223,8 @@ def draw_maps(
             return (no_update,) * OUTPUTS
         box = data.boxed(error, "Feature maps")
         said = maps_data.sample_line(shown, index)
-        return (
-            now,
-            None,
-            no_update,
-            f"{layer_title(shown.layer)} · instance {index}",
-            box,
-            True,
-            None,
-            steps,
-            said,
-            None,
-            False,
-        )
+        title = f"{data.called(shown.layer)} · instance {index}"
+        return now, None, no_update, title, box, True, None, steps, said, None, False, "#"
     # On the canvas the chosen filter and the theme are the browser's business.
     drawn = () if found.on_canvas else (shown.selection.filter, scheme)
     fields = found.fields.key if found.fields else ""
@@ -255,6 +247,7 @@ def draw_maps(
         maps_data.instance_line(shown, found),
         maps_data.input_text(shown, found),
         not spec.get("veil"),
+        data.export("feature-maps.csv", shown, "instances"),
     )
 
 

@@ -69,7 +69,7 @@ def _ablation(shown: data.Frame, answer: dict[str, Any]) -> list[Any]:
     ]
     before, after = answer.get("loss_before"), answer.get("loss_after")
     if isinstance(before, int | float) and isinstance(after, int | float):
-        parts.append(html.P(f"Loss {before:.4g} → {after:.4g}", className="quiet"))
+        parts.append(html.P(f"Loss {' → '.join(data.column([before, after]))}", className="quiet"))
     rows = [row for row in answer.get("classes", []) if row.get("n")]
     if rows:
         parts.append(_by_class(shown, rows))
@@ -173,11 +173,11 @@ def _bypass(shown: data.Frame, answer: dict[str, Any]) -> list[Any]:
         parts.append(html.P(headline(identity), className="headline"))
     else:
         parts.append(html.P(str(answer.get("reason") or "Its input and output have other shapes."), className="quiet"))
-    return [*parts, *_readouts(answer)]
+    return [*parts, *_readouts(answer, any(info.spatial for info in shown.layers))]
 
 
-def _readouts(answer: dict[str, Any]) -> list[Any]:
-    """What a linear classifier makes of the layer's input, and of its output."""
+def _readouts(answer: dict[str, Any], positions: bool) -> list[Any]:
+    """What a linear classifier makes of the layer's input, and of its output. positions: whether any layer has them."""
     before, after = answer.get("readout"), answer.get("with_layer")
     if not isinstance(before, dict):
         return []
@@ -194,7 +194,8 @@ def _readouts(answer: dict[str, Any]) -> list[Any]:
         html.Table([html.Thead(head), html.Tbody(body)], className="by-class"),
         html.P(
             f"Fitted and judged on different parts of the sample, {before.get('folds', '?')} folds, "
-            f"n = {before.get('n', 0):,}; the mean over positions of each filter.",
+            f"n = {before.get('n', 0):,}"
+            + ("; what has positions counts by its mean over them." if positions else "."),
             className="quiet",
         ),
     ]

@@ -50,7 +50,7 @@ def columns(*, measured: bool) -> list[dict[str, Any]]:
     shown: list[dict[str, Any]] = [
         {"field": "order", "headerName": "#", "width": 38} | number,
         {"field": "key", "headerName": "Layer", "minWidth": 96, "flex": 4, "cellRenderer": "LayerName"},
-        {"field": "type", "headerName": "Positions, type", "minWidth": 100, "flex": 3, "tooltipField": "type"},
+        {"field": "type", "headerName": "Type, positions", "minWidth": 100, "flex": 3, "tooltipField": "type"},
         {"field": "filters", "headerName": "Filters", "width": 58} | number,
         {"field": "findings", "headerName": "Findings", "width": 72} | number,
     ]
@@ -141,7 +141,7 @@ def draw_strip(
         state = "Class separation needs labels, and no instance of this sample has one."
     note = state if separation is None else _reading(separation)
     count = sum(len(items) for items in found.values())
-    text = f"{len(shown.layers)} layers · {shown.count}"
+    text = f"{len(shown.layers)} layer{'' if len(shown.layers) == 1 else 's'} · {shown.count}"
     if shown.extraction.complete:
         text += f" · {count:,} finding{'' if count == 1 else 's'} about filters"
     href = data.export("layers.csv", shown)
@@ -182,7 +182,7 @@ def _row(
     row: dict[str, Any] = {
         "order": info.order + 1 if info.order >= 0 else None,
         "key": info.key,
-        "type": f"{'×'.join(str(size) for size in info.spatial)} {info.type}".strip(),
+        "type": _type(info),
         "filters": info.filters or None,
         "findings": None if findings is None else len(findings),
         "chosen": info.key == chosen,
@@ -191,6 +191,12 @@ def _row(
     if measured:
         row |= {"purity": measured.get("knn_purity"), "silhouette": measured.get("silhouette"), "chance": chance}
     return row
+
+
+def _type(info: LayerInfo) -> str:
+    """'Conv1d, 20 positions', 'Conv2d, 28 × 28 positions', 'Linear'."""
+    sizes = " × ".join(str(size) for size in info.spatial)
+    return f"{info.type}, {sizes} position{'' if sizes == '1' else 's'}" if sizes else info.type
 
 
 def _reading(separation: dict[str, Any]) -> str:

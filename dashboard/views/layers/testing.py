@@ -13,6 +13,7 @@ from typing import Any
 
 from dash import html
 
+from analysis.layerinfo import LayerInfo
 from analysis.training.findings import listed
 from dashboard.views.layers import data, evidence, results
 from dashboard.widgets.attributes import attributes
@@ -77,14 +78,17 @@ def asked_for(tests: object, shown: data.Frame) -> dict[str, Spec]:
 
 def words(shown: data.Frame, spec: Spec) -> str:
     """What a test does: 'conv1: filters 3 and 17 set to 0'."""
-    layer, params = str(spec.params["layer"]), spec.params
+    params, info = spec.params, _layer_of(shown, spec)
     if spec.question == "bypass":
-        return f"{data.called(layer)} left out"
-    info = next(info for info in shown.layers if info.key == layer)
+        return f"{data.called(info)} left out"
     which = f"{data.noun(info, len(params['filters']))} {listed(params['filters'])}"
     did = {"zero": "set to 0", "mean": "set to their mean" if len(params["filters"]) > 1 else "set to its mean"}
     done = did.get(params["mode"], f"replaced by {data.noun(info, 1)} {params['into']}")
-    return f"{data.called(layer)}: {which} {done}"
+    return f"{data.called(info)}: {which} {done}"
+
+
+def _layer_of(shown: data.Frame, spec: Spec) -> LayerInfo:
+    return next(info for info in shown.layers if info.key == spec.params["layer"])
 
 
 def button(spec: Spec, label: str) -> html.Button:
@@ -92,10 +96,10 @@ def button(spec: Spec, label: str) -> html.Button:
     return html.Button(label, type="button", className="outline-button", **attributes({"data-layer-test": spec.text}))
 
 
-def label_of(spec: Spec) -> str:
+def label_of(shown: data.Frame, spec: Spec) -> str:
     """What a finding's button says."""
     if spec.question == "bypass":
-        return f"Test: drop {spec.params['layer']}"
+        return f"Test: drop {data.called(_layer_of(shown, spec))}"
     mode = spec.params["mode"]
     into = spec.params.get("into")
     return {"zero": "Test: set to 0", "mean": "Test: set to the mean"}.get(mode, f"Test: let {into} replace it")

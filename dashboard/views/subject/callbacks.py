@@ -88,7 +88,11 @@ def _subtitles(data: dict[str, Any]) -> tuple[str, ...]:
     right = f"{sum(judged):,} predicted correctly" if judged else "no labels to compare with"
     counts = data.get("class_counts") or []
     saved = data.get("checkpoints", [])
-    limits = len(data.get("limits", []))
+    usable = sum(not item.get("problem") for item in saved)
+    kept = (
+        plural(len(saved), "checkpoint") if usable == len(saved) else f"{usable:,} of {len(saved):,} checkpoints usable"
+    )
+    limits = len(cards.all_limits(data))
     spread = f" · {min(counts):,} to {max(counts):,} each" if counts and min(counts) < max(counts) else ""
     return (
         f"{data.get('name') or 'subject'} · {plural(len(data.get('inferred', [])), 'thing')} found out",
@@ -96,7 +100,7 @@ def _subtitles(data: dict[str, Any]) -> tuple[str, ...]:
         f"{len(shown):,} of {data.get('n', 0):,} · {right}",
         f"{len(layers):,} layers in call order · {unread:,} cannot be shown",
         f"{len(data.get('classes', [])):,} classes · {sum(counts):,} instances{spread}",
-        f"{data.get('device', '')} · {plural(len(saved), 'checkpoint')}",
+        f"{data.get('device', '')} · {kept}",
     )
 
 
@@ -128,11 +132,16 @@ def _table(data: dict[str, Any]) -> dag.AgGrid:
             "cellRendererParams": {"view": "layers"},
         }
         | find,
-        {"field": "type", "headerName": "Type", "minWidth": 120, "flex": 1} | find,
+        {"field": "type", "headerName": "Type", "minWidth": 120, "flex": 1, "tooltipField": "type"} | find,
         {"field": "shape", "headerName": "Positions", "minWidth": 120, "flex": 1},
         {"field": "filters", "headerName": "Filters"} | number,
         {"field": "parameters", "headerName": "Parameters"} | number,
-        {"field": "read_after", "headerName": "Read after", "minWidth": 100, "flex": 1},
+        # A column for layers that are read behind another module, such as the activation function; else it is empty.
+        *(
+            [{"field": "read_after", "headerName": "Read after", "minWidth": 100, "flex": 1}]
+            if any(row["read_after"] for row in rows)
+            else []
+        ),
         {
             "field": "reason",
             "headerName": "Why not shown",

@@ -94,9 +94,19 @@ def _few(names: Sequence[Any]) -> str:
     return shown + (", …" if len(names) > 4 else "")
 
 
+def all_limits(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """What limits a view: what was found out about model and data, and the checkpoints that cannot be used."""
+    bad = [item for item in found.get("checkpoints", []) if item.get("problem")]
+    remedy = "Correct its entry in checkpoints=, or leave it out."
+    return [
+        *found.get("limits", []),
+        *({"view": f"checkpoint {item.get('name')}", "reason": item["problem"], "remedy": remedy} for item in bad),
+    ]
+
+
 def limits(found: dict[str, Any]) -> Any:
     """Each limit with its reason and its remedy."""
-    items = found.get("limits", [])
+    items = all_limits(found)
     if not items:
         return html.P("Nothing: every view applies to this subject.", className="quiet")
     return html.Ul(
@@ -246,7 +256,7 @@ def _size(count: Any) -> str:
 def _checkpoint(item: dict[str, Any]) -> html.Div:
     name, problem = str(item.get("name", "")), item.get("problem")
     place = json.dumps({"view": "layers", "checkpoint": name})
-    facts = [str(item.get("format") or ""), _size(item.get("bytes"))]
+    facts = [str(item.get("format") or ""), _size(item.get("bytes")) if item.get("bytes") else ""]
     head: Any = html.Strong(name)
     if not problem:
         head = html.Button(name, type="button", className="link", **attributes({"data-nav": place}))
