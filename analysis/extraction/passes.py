@@ -90,7 +90,7 @@ class Passes:
             if found is None or tuple(found.maximum.shape) != (n, info.filters):
                 continue
             pooled = found.fetched()
-            arrays[f"max/{key}"], arrays[f"mean/{key}"] = pooled.maximum, pooled.mean
+            arrays[f"max/{key}"], arrays[f"mean/{key}"] = pooled.maximum, pooled.mean  # one and the same without places
             if pooled.where is not None:
                 arrays[f"where/{key}"] = pooled.where
             if pooled.length is not None:
@@ -123,7 +123,7 @@ class Passes:
             absent = sum(count for row, count in zip(rows, counts, strict=True) if f"max/{info.key}" not in row)
             if absent:
                 unreached[info.key] = absent
-            for sort in ("max", "mean", "where") if info.spatial else ("max", "mean"):
+            for sort in ("max", "mean", "where") if info.spatial else ("max",):
                 parts = [self._part(row, sort, info, count) for row, count in zip(rows, counts, strict=True)]
                 joined[f"{sort}/{info.key}"] = np.concatenate(parts)
             joined |= self._joined_lengths(info.key, rows, counts)

@@ -184,7 +184,8 @@ class Extraction:
 
     def mean(self, key: str) -> Floats:
         """Mean of the rectified activations over (valid) positions, shape (done, F). Raises NotFound."""
-        return self._joined(f"mean/{key}", np.float32, (self.layer(key).filters,))
+        info = self.layer(key)
+        return self._joined(f"mean/{key}", np.float32, (info.filters,)) if info.spatial else self.maximum(key)
 
     def where(self, key: str) -> NDArray[np.int32]:
         """Flat position of each maximum in the layer's ``spatial`` shape, shape (done, F); 0 where there are no

@@ -27,14 +27,14 @@ from numpy.typing import NDArray
 from analysis.layerinfo import LayerInfo
 from analysis.store.layout import read_json
 
-VERSION = 1  # raised when the files change
+VERSION = 2  # raised when the files, or what they say, change; part of every key of an extraction and its answers
 MANIFEST, TRIES = "manifest.json", "tries"
 _NAME = re.compile(r"(shard|display|failed)-(\d{5,9})\.(?:safetensors|json)", re.ASCII)
 _OURS = re.compile(r"manifest\.json|tries|(?:shard|display|full|failed)-[\d-]+\.(?:safetensors|json)", re.ASCII)
 _PIECES = 512  # a call; systems take 1,024
 _LEFT = re.compile(r"\..+\.\d+\.tmp", re.ASCII)  # by a writer that was killed
-_DTYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "int16": "I16"}
-_DTYPES |= {"int8": "I8", "uint8": "U8", "bool": "BOOL"}
+_DTYPES = {"<f8": "F64", "<f4": "F32", "<f2": "F16", "<i8": "I64", "<i4": "I32", "<i2": "I16"}
+_DTYPES |= {"|i1": "I8", "|u1": "U8", "|b1": "BOOL"}
 
 
 def shard_file(number: int) -> str:
@@ -125,8 +125,9 @@ def write_shard(
     """Write the statistics of a shard, of m instances that could be read.
 
     Args:
-        arrays: 'index', 'label' (m,) int64; 'logits' (m, C), 'loss' (m,) float32; for each layer 'max/KEY', 'mean/KEY'
-            (m, F) float32, 'where/KEY' (m, F) int32 if it has positions, 'length/KEY' (m,) int32 if they are padded.
+        arrays: 'index', 'label' (m,) int64; 'logits' (m, C), 'loss' (m,) float32; for each layer 'max/KEY' (m, F)
+            float32; if it has positions 'mean/KEY' (m, F) float32 and 'where/KEY' (m, F) int32 (without, the mean is
+            the maximum); if they are padded 'length/KEY' (m,) int32.
         skipped: instances that could not be read, with the reason.
         unreached: number of rows without a value, by layer; those rows are NaN.
 
@@ -204,7 +205,7 @@ def write_tensors(path: Path, arrays: Mapping[str, NDArray[Any]], facts: Mapping
     offset = 0
     for name in order:
         array = arrays[name]
-        header[name] = {"dtype": _DTYPES[array.dtype.name], "shape": list(array.shape)}
+        header[name] = {"dtype": _DTYPES[array.dtype.str], "shape": list(array.shape)}
         header[name]["data_offsets"] = [offset, offset + array.nbytes]
         offset += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -248,7 +249,7 @@ class Stream:
     def add(self, name: str, array: NDArray[Any]) -> None:
         """Write an array. Raises OSError."""
         end = self._offset + array.nbytes
-        header = {"dtype": _DTYPES[array.dtype.name], "shape": list(array.shape), "data_offsets": [self._offset, end]}
+        header = {"dtype": _DTYPES[array.dtype.str], "shape": list(array.shape), "data_offsets": [self._offset, end]}
         self._header[name] = header
         self._offset = end
         if array.size:

@@ -119,7 +119,7 @@ def _layer_arrays(
     if info.output:
         shares = np.exp(logits - logits.max(1, keepdims=True))
         values = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
-        return {f"max/{info.key}": values, f"mean/{info.key}": values}
+        return {f"max/{info.key}": values}
     classes = logits.shape[1]
     values = rng.gamma(2, 0.3, (n, filters)) * (0.3 + 0.05 * np.arange(filters) / filters)
     values += 1.5 * (labels[:, None] == np.arange(filters) % classes) * rng.random((n, filters))
@@ -134,7 +134,7 @@ def _layer_arrays(
         values[:, PLANTED["class_specific"]] = (labels == PLANTED["of_class"]) * (1 + rng.random(n))
     maximum = values.astype(np.float32)
     if not info.spatial:
-        return {f"max/{info.key}": maximum, f"mean/{info.key}": maximum}
+        return {f"max/{info.key}": maximum}
     mean = (maximum * (0.2 + 0.1 * rng.random((n, filters)))).astype(np.float32)
     if planted and filters > 8:
         mean[:, PLANTED["always_on"]] = 0.99 * maximum[:, PLANTED["always_on"]]
