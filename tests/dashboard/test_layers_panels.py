@@ -250,6 +250,15 @@ def test_the_strip_lists_layers_by_depth(stage: Stage) -> None:
     assert stage.jobs() == []
 
 
+def test_the_strip_counts_findings_that_come_with_the_similarities(stage: Stage) -> None:
+    mark, rows, *_ = strip_(VIEW)
+    again = strip.draw_strip(*[None] * 6, 0, mark, VIEW)
+    assert all(item is no_update for item in again)
+    stage.filter_map("conv2", 50)
+    later = strip.draw_strip(*[None] * 6, 0, mark, VIEW)
+    assert later[1][1]["findings"] > rows[1]["findings"]
+
+
 def test_separation_is_measured_on_request(stage: Stage) -> None:
     assert "Measuring class separation" in strip_(VIEW, 1)[7]
     assert "Class separation by layer" in stage.jobs()

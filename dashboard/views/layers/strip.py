@@ -132,10 +132,12 @@ def draw_strip(
         )
     wanted = isinstance(clicks, int) and clicks > 0 and shown.grouping == "label"
     separation, state = evidence.separation(shown, ask=wanted)
-    now = data.mark(shown.key, shown.layer.key, separation is not None, state)
+    found = evidence.by_layer(shown)
+    # Similarities that came meanwhile bring findings with them.
+    known = [len(found.get(info.key, ())) for info in shown.layers]
+    now = data.mark(shown.key, shown.layer.key, separation is not None, state, known)
     if now == before:
         return (no_update,) * 11
-    found = evidence.by_layer(shown)
     rows = layer_rows(shown, separation, found)
     if separation is None and not state and shown.grouping != "label":
         state = "Class separation needs labels, and no instance of this sample has one."
