@@ -162,13 +162,13 @@ def _flipped(shown: data.Frame, flipped: Sequence[Sequence[int]], total: int) ->
 
 def _bypass(shown: data.Frame, answer: dict[str, Any]) -> list[Any]:
     """Three ways to do without a layer, the fairest first."""
-    parts: list[Any] = [html.H4("A linear map from its input to the model's own scores")]
+    parts: list[Any] = [html.H3("A linear map from its input to the model's own scores")]
     shortcut, identity = answer.get("shortcut"), answer.get("identity")
     if isinstance(shortcut, dict):
         parts += _ablation(shown, shortcut)
     else:
         parts.append(html.P(str(answer.get("readout_reason") or "It could not be fitted."), className="quiet"))
-    parts.append(html.H4("Its input passed on unchanged"))
+    parts.append(html.H3("Its input passed on unchanged"))
     if isinstance(identity, dict):
         parts.append(html.P(headline(identity), className="headline"))
     else:
@@ -190,7 +190,7 @@ def _readouts(answer: dict[str, Any], positions: bool) -> list[Any]:
     body.append(html.Tr([html.Th("the model", scope="row"), html.Td(_percent(model)), html.Td("")]))
     head = html.Tr([html.Th(text, scope="col") for text in ("classes read", "accuracy", "95 % interval")])
     return [
-        html.H4("Classes read from it linearly"),
+        html.H3("Classes read from it linearly"),
         html.Table([html.Thead(head), html.Tbody(body)], className="by-class"),
         html.P(
             f"Fitted and judged on different parts of the sample, {before.get('folds', '?')} folds, "
