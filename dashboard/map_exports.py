@@ -84,7 +84,7 @@ def patches(shown: data.Frame) -> flask.Response:
 
 def filter_map(shown: data.Frame) -> flask.Response:
     """The filters of the filter map: place, the label answered to most, perplexity of the tally."""
-    answer = asking.ask(shown, "filter_map", "Filter map", layer=shown.layer.key, count=input_data.COUNT)
+    answer = asking.ask(shown, "filter_map", "Filter map", layer=shown.layer.key, count=data.PATCHES)
     found, _ = filter_map_panel.load(shown, answer)
     head = ["layer", "filter", "x", "y", "label", "share_of_label", "perplexity", "maximum", "silent"]
     rows = (

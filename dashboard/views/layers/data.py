@@ -26,6 +26,8 @@ from dashboard.widgets.states import empty, failure
 
 VIEW = "layers"
 MOST_LINES = 14  # of a figure's text
+# Sampled for the maps of a layer. All panels ask with this number: with another one, all would be computed again.
+PATCHES = 2048
 
 
 class NotReady(Exception):

@@ -17,8 +17,6 @@ from analysis.results import Answer
 from dashboard import services, subjects
 from dashboard.views.layers import data
 
-PATCHES = 2048  # sampled for the maps of a layer
-
 
 def peek(shown: data.Frame, question: str, **params: Any) -> Answer | None:
     """An answer that somebody asked for before; it is not asked for now."""
@@ -35,7 +33,7 @@ def asked(shown: data.Frame, question: str, **params: Any) -> subjects.Asked:
 
 def filter_map(shown: data.Frame, layer: str | None = None) -> Answer | None:
     """Similarities and tallies of a layer's filters, if they were computed. layer: a key; None for the one shown."""
-    return peek(shown, "filter_map", layer=layer or shown.layer.key, count=PATCHES)
+    return peek(shown, "filter_map", layer=layer or shown.layer.key, count=data.PATCHES)
 
 
 def statistics(shown: data.Frame) -> FilterStatistics:

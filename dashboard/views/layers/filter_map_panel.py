@@ -15,7 +15,6 @@ from dashboard.views.layers import data, scatter
 from dashboard.views.layers.asking import ask, mark_of
 from dashboard.views.layers.class_marks import class_mark
 from dashboard.views.layers.filter_map_figures import FilterMap, filter_map_figure, placed
-from dashboard.views.layers.input_data import COUNT
 from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
 from dashboard.widgets.states import empty_figure
@@ -124,7 +123,7 @@ def draw_filter_map(
     try:
         shown = data.frame(search)
         what = f"Filter map of {data.called(shown.layer)}"
-        answer = ask(shown, "filter_map", what, layer=shown.layer.key, count=COUNT)
+        answer = ask(shown, "filter_map", what, layer=shown.layer.key, count=data.PATCHES)
     except (data.NotReady, CutawayError) as error:
         now = mark_of(error)
         if now == before:

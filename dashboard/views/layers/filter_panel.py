@@ -99,7 +99,7 @@ def draw_filter(
         index = filter_shown(shown)
         # What cannot be had is left out: the panel shows the rest.
         fields = evidence.asked(shown, "receptive_fields").answer
-        similar = evidence.asked(shown, "filter_map", layer=shown.layer.key, count=evidence.PATCHES)
+        similar = evidence.asked(shown, "filter_map", layer=shown.layer.key, count=data.PATCHES)
         weights = _weights(shown)
         now = data.mark(
             shown.key,

@@ -13,7 +13,6 @@ from analysis.layers.undetected import MarkedClass, detection_score, over_repres
 from analysis.results import Answer
 from dashboard.views.layers import asking, data, lasso
 
-COUNT = 2048  # patches
 LEAST = 12  # patches that can be embedded anew
 RANDOM_STATE = 0
 
@@ -45,7 +44,9 @@ class InputMap:
 def load(shown: data.Frame) -> InputMap:
     """The map of the layer shown. Raises Pending, and NotReady when there is nothing to embed."""
     chosen = shown.selection
-    answer = asking.ask(shown, "patches", f"Patches of {data.called(shown.layer)}", layer=shown.layer.key, count=COUNT)
+    answer = asking.ask(
+        shown, "patches", f"Patches of {data.called(shown.layer)}", layer=shown.layer.key, count=data.PATCHES
+    )
     # Read alike for every colour and every lasso.
     whole = data.memo("patches", answer.key, partial(_arrays, answer))
     pca, instances, labels, predictions = whole
@@ -109,7 +110,7 @@ def _umap(
             "embedding",
             f"UMAP of the input of {data.called(shown.layer)}",
             layer=shown.layer.key,
-            count=COUNT,
+            count=data.PATCHES,
             method="umap",
             rows=None if rows is None else rows.tolist(),
             random_state=RANDOM_STATE,
