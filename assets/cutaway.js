@@ -33,6 +33,8 @@
     if ("axis" in full) full.range = null;
     if ("layer" in full && !("filter" in full)) full.filter = null;
     if ("layer" in full && !("filters" in full)) full.filters = null;
+    /* An edit is of one instance. */
+    if ("instances" in full && !("edit" in full)) full.edit = null;
     /* A polygon is in the coordinates of one map: it means nothing on another one. */
     const other = ["layer", "embed", "checkpoint", "n", "include"].some((name) => name in full);
     if (other && !("drill" in full)) full.drill = null;
@@ -140,9 +142,11 @@
     base: "first", layer: null, checkpoint: null,
     n: "1000", lmode: "value", lsort: "index", by: null, color: "label", embed: "pca", undetected: "0.1",
     mapscale: "common", overlay: "off",
+    target: "predicted", explain: "output", baseline: "zero", asign: "signed", aclip: "99.5", aopacity: "0.7",
+    aoutline: "off", ascale: "own", aorder: "wrong", subset: null,
   };
 
-  const NUMBERS = ["smooth", "limit", "page", "n", "undetected"];
+  const NUMBERS = ["smooth", "limit", "page", "n", "undetected", "aclip", "aopacity"];
 
   document.addEventListener("click", (event) => {
     const target = event.target.closest("[data-nav]");

@@ -7,7 +7,17 @@ from pathlib import Path
 import dash
 
 from analysis.demos import registry
-from dashboard import exports, gate, layer_exports, map_exports, pictures, services, shell, shell_callbacks
+from dashboard import (
+    attribution_exports,
+    exports,
+    gate,
+    layer_exports,
+    map_exports,
+    pictures,
+    services,
+    shell,
+    shell_callbacks,
+)
 from dashboard.settings import Settings
 from dashboard.views.registry import VIEWS
 
@@ -45,6 +55,7 @@ def create_app(settings: Settings) -> dash.Dash:
     pictures.install(app.server, settings.path_prefix)
     layer_exports.install(app.server, settings.path_prefix)
     map_exports.install(app.server, settings.path_prefix)
+    attribution_exports.install(app.server, settings.path_prefix)
     app.layout = shell.layout(subject=bool(settings.subject_name))
     shell_callbacks.register(app)
     for view in VIEWS:

@@ -6,20 +6,14 @@ are left out and named in ``problems``: an old or mistyped link still opens, and
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
+from dashboard.readers import MAX_TEXT, READERS
+
 Axis = Literal["step", "epoch", "wall"]
-MAX_RUNS = 2
-MAX_TEXT = 4096
-MAX_INDICES = 5000  # in a list of filters or instances
-MAX_CORNERS = 64
-SAMPLE = (10, 1_000_000)  # instances
-_RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
 # Groups of parameters that panels listen to, so that a change reaches only the panels that show it.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -41,6 +35,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "lasso": ("lasso",),
     "drill": ("drill",),
     "maps": ("mapscale", "overlay"),
+    "explain": ("methods", "target", "explain", "baseline", "params"),
+    "method": ("method",),
+    "look": ("asign", "aclip", "aopacity", "aoutline", "ascale"),
+    "order": ("aorder",),
+    "edit": ("edit",),
+    "subset": ("subset",),
 }
 
 
@@ -58,6 +58,12 @@ class Selection:
     columns of the layer's heatmap, its order, and the class that 'class' sorts by. color, embed: of the input map;
     undetected: share of patches counted as undetected. lasso, drill: polygons in the map's coordinates, x0, y0, x1,
     y1, ...; the second is what is embedded anew. mapscale, overlay: of the feature maps.
+
+    Of attributions: methods: their names, () for the subject's defaults. method: the one looked at closely. target: as
+    ``analysis.attribution.targets`` reads it. explain: the 'output', or the chosen filter ('unit'). baseline: of all
+    methods that take one. params: others, 'method.name=value;...'. asign, aclip, aopacity, aoutline, ascale: how maps
+    are drawn. aorder: of the instances offered. edit: changes of the instance, JSON. subset: whose attributions are
+    averaged: 'all', 'wrong', 'class:3' or 'predicted:3'.
     """
 
     view: str = ""
@@ -91,6 +97,19 @@ class Selection:
     drill: tuple[float, ...] = ()
     mapscale: str = "common"
     overlay: str = "off"
+    methods: tuple[str, ...] = ()
+    method: str | None = None
+    target: str = "predicted"
+    explain: str = "output"
+    baseline: str = "zero"
+    params: str = ""
+    asign: str = "signed"
+    aclip: float = 99.5
+    aopacity: float = 0.7
+    aoutline: str = "off"
+    ascale: str = "own"
+    aorder: str = "wrong"
+    edit: str = ""
     problems: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
@@ -104,7 +123,7 @@ class Selection:
         except ValueError:
             return cls(problems=("the link has too many parameters",))
         for name, text in pairs:
-            reader = _READERS.get(name)
+            reader = READERS.get(name)
             if reader is None:
                 continue
             try:
@@ -156,124 +175,6 @@ def _write_ranges(values: tuple[int, ...]) -> str:
         parts += [f"{run[0]}-{run[-1]}"] if len(run) > 2 else [str(value) for value in run]
         start = at
     return ",".join(parts)
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(text)
-        return text
-
-    return read
-
-
-def _between(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:  # also refuses NaN
-            raise ValueError(text)
-        return value
-
-    return read
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"\d{1,15}", text):
-        raise ValueError(text)
-    return int(text)
-
-
-def _runs(text: str) -> tuple[str, ...]:
-    ids = list(dict.fromkeys(part for part in text.split(",") if part))
-    if len(ids) > MAX_RUNS or not all(_RUN_ID.fullmatch(part) for part in ids):
-        raise ValueError(text)
-    return tuple(ids)
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    return tuple(_count(part) for part in text.split(","))
-
-
-def _ranges(text: str) -> tuple[int, ...]:
-    if len(text) >= MAX_TEXT:  # cut off, perhaps inside a number
-        raise ValueError(text)
-    found: set[int] = set()
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        low, high = _count(first), _count(last if dash else first)
-        if not low <= high < low + MAX_INDICES:
-            raise ValueError(text)
-        found.update(range(low, high + 1))
-        if len(found) > MAX_INDICES:
-            raise ValueError(text)
-    return tuple(sorted(found))
-
-
-def _polygon(text: str) -> tuple[float, ...]:
-    ends = tuple(float(part) for part in text.split(","))
-    if len(ends) % 2 or not 6 <= len(ends) <= 2 * MAX_CORNERS or not all(abs(end) < 1e9 for end in ends):
-        raise ValueError(text)
-    return ends
-
-
-def _sample(text: str) -> int:
-    return int(_between(*SAMPLE)(str(_count(text))))
-
-
-def _base(text: str) -> str:
-    return text if text in ("first", "previous") else str(_count(text))
-
-
-def _page(text: str) -> int:
-    return max(1, _count(text))
-
-
-def _range(text: str) -> tuple[float, float]:
-    low, high = (float(part) for part in text.split("~"))
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(text)
-    return low, high
-
-
-def _slug(text: str) -> str:
-    if not re.fullmatch(r"[a-z]{1,30}", text):
-        raise ValueError(text)
-    return text
-
-
-_READERS: dict[str, Callable[[str], Any]] = {
-    "view": _slug,
-    "runs": _runs,
-    "checkpoint": str,
-    "layer": str,
-    "step": _count,
-    "base": _base,
-    "filter": _count,
-    "instances": _counts,
-    "subset": str,
-    "tag": lambda text: (text,),
-    "axis": _choice("step", "epoch", "wall"),
-    "scale": _choice("linear", "log"),
-    "smooth": _between(0.0, 0.999),
-    "range": _range,
-    "mode": _choice("maximum", "frequency", "staleness"),
-    "sort": _choice("index", "value"),
-    "limit": _between(0.005, 1.0),
-    "page": _page,
-    "n": _sample,
-    "include": _ranges,
-    "filters": _ranges,
-    "lmode": _choice("value", "class", "step"),
-    "lsort": _choice("index", "value", "class", "similarity", "health"),
-    "by": _count,
-    "color": _choice("label", "prediction", "correct", "filter", "filters", "max"),
-    "embed": _choice("pca", "umap"),
-    "undetected": _between(0.0, 0.5),
-    "lasso": _polygon,
-    "drill": _polygon,
-    "mapscale": _choice("common", "filter"),
-    "overlay": _choice("off", "on"),
-}
 
 
 def group_names() -> Iterable[str]:

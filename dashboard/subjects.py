@@ -18,7 +18,7 @@ from analysis.extraction.reader import Extraction
 from analysis.jobs import Job
 from analysis.layerinfo import LayerInfo
 from analysis.questions import keys, registry
-from analysis.results import Answer
+from analysis.results import Answer, Partials
 from dashboard import gate, services
 from dashboard.selection import Selection
 
@@ -53,12 +53,14 @@ class Extracting:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question that was asked. state as for ``Described``; answer: when it is 'ready'."""
+    """A question that was asked. state as for ``Described``; answer: when it is 'ready'. partial: what there is of it
+    while it is 'waiting'."""
 
     state: str
     answer: Answer | None = None
     job: Job | None = None
     key: str = ""
+    partial: Answer | None = None
 
 
 def described() -> Described:
@@ -193,7 +195,8 @@ def ask(
     if _changed(found, job, about):
         return Asked("waiting", job=described().job)
     answer = _known(found, key)
-    return Asked("ready" if answer else _state(job), answer, job, key)
+    part = Partials(found.answers.directory).get(key) if answer is None and job.active else None
+    return Asked("ready" if answer else _state(job), answer, job, key, part)
 
 
 def retry(selection: Selection, question: str, **params: Any) -> Asked:

@@ -49,6 +49,28 @@ class Batch:
         kwargs = {name: tensor if name == self.main else value for name, value in self.kwargs.items()}
         return Batch(args, kwargs, self.labels, self.indices, self.lengths, self.skipped, self.main, self.texts)
 
+    def take(self, rows: Tensor) -> Batch:
+        """The instances at these rows (r,) int64 on the CPU, in their order; one may come several times."""
+
+        def pick(value: Any) -> Any:
+            if isinstance(value, Tensor) and value.dim() and len(value) == len(self):
+                return value[rows.to(value.device)]
+            if isinstance(value, list) and len(value) == len(self):
+                return [value[row] for row in rows.tolist()]
+            return value
+
+        at = rows.numpy()
+        return Batch(
+            tuple(pick(value) for value in self.args),
+            {name: pick(value) for name, value in self.kwargs.items()},
+            self.labels[at],
+            self.indices[at],
+            pick(self.lengths),
+            self.skipped,
+            self.main,
+            [self.texts[row] for row in at.tolist()] if len(self.texts) == len(self) else [],
+        )
+
     def moved(self, device: torch.device, floating: torch.dtype | None, stay: tuple[str, ...] = ()) -> Batch:
         """On a device, real numbers in the precision ``floating``; arguments named in ``stay`` remain on the CPU."""
 

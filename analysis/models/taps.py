@@ -52,6 +52,7 @@ class Taps:
         reduce: called inside the hook with the layer and its ``Tap``, whose tensors may be views of the model's own and
             change once it returns; what it returns is kept in place of the tap. So nothing large is held or copied.
             Without it, tensors are copies.
+        graph: values keep what gradients need; what layers get does not.
     """
 
     def __init__(
@@ -61,7 +62,9 @@ class Taps:
         *,
         inputs: bool = False,
         reduce: Callable[[LayerInfo, Tap], Any] | None = None,
+        graph: bool = False,
     ) -> None:
+        self._graph = graph
         self._infos = [info for info in infos if not info.reason]
         self._modules = dict(model.named_modules())
         self._inputs = inputs
@@ -132,7 +135,7 @@ class Taps:
             given = waiting.pop() if waiting else None
             if info is None:
                 return
-            with torch.no_grad():
+            with contextlib.nullcontext() if self._graph else torch.no_grad():
                 taken = None if given is None else self._input(info, module, given)
                 if info.read_after == name:
                     self._keep(info, output, taken)
@@ -145,11 +148,11 @@ class Taps:
     def _normalised(self, _module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         info, own, taken = self._pending.pop(id(inputs[0]), (None, None, None)) if inputs else (None, None, None)
         if info is not None and own is inputs[0]:
-            with torch.no_grad():
+            with contextlib.nullcontext() if self._graph else torch.no_grad():
                 self._keep(info, output, taken)
 
     def _keep(self, info: LayerInfo, output: Any, taken: Tensor | None) -> None:
-        seen = layout.read(self._modules[info.name], output, self._instances)
+        seen = layout.read(self._modules[info.name], output, self._instances, graph=self._graph)
         values = self._normal(info, seen)
         lengths = seen.lengths
         if lengths is None and self._lengths is not None and tuple(values.shape[2:]) == (self._padded,):

@@ -55,9 +55,10 @@ def answer_key(
         parts["weights"] = weights_of(description, checkpoint)
     if asked.of_data:
         parts["data"] = description["data"]
+    if asked.of_data and asked.of_sample:
         parts["sample"] = sample_of(description, **(sample or {}))
         parts["extraction"] = EXTRACTION_VERSION
-    else:
+    if not asked.of_data:
         parts["form"] = _form(description)
     return key_of(question=asked.name, version=asked.version, **parts)
 

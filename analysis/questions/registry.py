@@ -20,7 +20,8 @@ class Question:
     version: raised when the method changes, so that no old answer is taken for a new one. title: what the list of jobs
     calls it; '{layer}' and other parameters are filled in. function: 'package.module:function', called as
     ``function(session, context, **parameters)``, returns (plain dict, dict of arrays). of_data: whether the answer
-    depends on the data and the sample (n, random_state, include). of_weights: whether it depends on the weights.
+    depends on the data. of_sample: whether it depends on the sample too (n, random_state, include). of_weights: whether
+    it depends on the weights.
     priority: QUICK ones are answered before those that compute for long, also between two shards of an extraction.
     """
 
@@ -29,6 +30,7 @@ class Question:
     title: str
     function: str
     of_data: bool = True
+    of_sample: bool = True
     of_weights: bool = True
     priority: int = 1
 
@@ -62,6 +64,29 @@ QUESTIONS: tuple[Question, ...] = (
     Question("separation", 1, "Class separation by layer", "analysis.layers.separation:separation"),
     Question("ablation", 1, "Test: {mode} in {layer}", "analysis.layers.ablation:ablation"),
     Question("bypass", 1, "Test: without {layer}", "analysis.layers.bypass:bypass"),
+    Question(
+        "attribution_methods",
+        1,
+        "Which attribution methods fit the model",
+        "analysis.attribution.preflight:attribution_methods",
+        of_sample=False,
+        priority=QUICK,
+    ),
+    Question(
+        "attribution",
+        1,
+        "Attribution of instance {instance}: {method}",
+        "analysis.attribution.explain:attribution",
+        of_sample=False,
+    ),
+    Question(
+        "attribution_trust",
+        1,
+        "Trust in {method}, instance {instance}",
+        "analysis.attribution.trust:attribution_trust",
+        of_sample=False,
+    ),
+    Question("attribution_subset", 1, "{method} over {subset}", "analysis.attribution.subset:attribution_subset"),
 )
 
 

@@ -21,7 +21,7 @@ from analysis.errors import CutawayError, ParameterError
 from analysis.extraction.reader import Extraction
 from analysis.jobs.context import JobContext, Later
 from analysis.questions import aside, keys, registry
-from analysis.results import Answer, Answers, key_of
+from analysis.results import Answer, Answers, Partials, key_of
 
 OTHER = ("This was asked of another subject than the one this server was started with.", "Ask again.")
 Checkpoint = dict[str, Any] | None
@@ -113,7 +113,13 @@ def ask(session: Any, context: JobContext, question: str, params: Mapping[str, A
         return known
     module, _, name = registry.get(question).function.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    value, arrays = function(session, context, **params)
+    partials, outer = Partials(answers.directory), session.partial
+    session.partial = partial(partials.put, key)
+    try:
+        value, arrays = function(session, context, **params)
+    finally:
+        session.partial = outer
+        partials.drop(key)
     _check_weights(held)
     return _put(answers, key, value, arrays)
 

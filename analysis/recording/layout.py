@@ -70,11 +70,12 @@ def first_tensor(output: Any) -> Tensor | PackedSequence:
     raise Unreadable(f"it yields a {type(output).__name__}, not a tensor")
 
 
-def read(module: nn.Module, output: Any, instances: int | None) -> Activations:
+def read(module: nn.Module, output: Any, instances: int | None, *, graph: bool = False) -> Activations:
     """Name the axes of a layer's output.
 
     Args:
         module: the layer. output: what it yielded. instances: instances passed to the model, None if unknown.
+        graph: keep what gradients need.
 
     Raises:
         Unreadable: no tensor, no axis of filters, or complex numbers.
@@ -85,7 +86,7 @@ def read(module: nn.Module, output: Any, instances: int | None) -> Activations:
         values, lengths = pad_packed_sequence(values, batch_first=True)
     if values.is_complex() or values.dim() == 0:
         raise Unreadable(f"it yields a {values.dtype} tensor of shape {tuple(values.shape)}")
-    values = values.detach()
+    values = values if graph else values.detach()
     kind = kind_of(module)
     batched = module.weight.dim() if isinstance(module, _ConvNd) else 3 if isinstance(module, nn.RNNBase) else 2
     if (values.dim() < batched and kind != "other") or values.dim() == 1:

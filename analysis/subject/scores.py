@@ -29,8 +29,8 @@ class Scores:
     shape: tuple[int, ...]
     how: str
 
-    def logits(self, output: Any, n: int) -> Tensor:
-        """Logits (n, C), float32 (or float64 where the model computes in it).
+    def logits(self, output: Any, n: int, *, graph: bool = False) -> Tensor:
+        """Logits (n, C), float32. graph: keep what gradients need.
 
         Raises:
             SubjectError: another shape than for the first batch. AmbiguousOutput: another structure.
@@ -41,7 +41,7 @@ class Scores:
             raise SubjectError(
                 f"The model yields the shape {tuple(scores.shape)} for {n} instances, not {expected}.", _POOL
             )
-        return _converted(scores.detach().to(torch.float32), self.form)
+        return _converted((scores if graph else scores.detach()).to(torch.float32), self.form)
 
 
 def learn_scores(output: Any, n: int, select: str | int | None, names: list[str] | None) -> Scores:

@@ -51,7 +51,8 @@ class Session:
     Attributes:
         model: not wrapped. notices: what the user should know, in sentences. kind: 'image', 'text', 'series' or
         'table'. n: instances. layers: all layers, in the order of their calls. axes: of the tensor ``input_tensor``,
-        along which positions lie. cache, sample, extraction, ask: set by whoever runs questions.
+        along which positions lie. cache, sample, extraction, ask: set by whoever runs questions; so is partial, called
+        with what an answer holds so far (plain dict, arrays).
 
     Raises:
         SubjectError: something about the subject cannot be told, or its parts do not fit; and as ``choose_device``.
@@ -60,6 +61,7 @@ class Session:
     sample: dict[str, Any]
     extraction: Callable[..., Any]
     ask: Callable[..., Any]
+    partial: Callable[..., None]
 
     def __init__(
         self,
@@ -74,6 +76,7 @@ class Session:
         self.model: nn.Module = subject.model
         self.n, self.batch_size = subject.source.n, subject.batch_size
         self.cache: Path | None = None
+        self.partial = lambda *_answer: None
         self._modes = [(module, module.training) for module in self.model.modules()]
         self._home = next((p.device for p in self.model.parameters()), torch.device("cpu"))
         self._weights = Weights(self.model, trusted)
@@ -216,7 +219,8 @@ class Session:
         return texts[0] if len(texts) == 1 else ""
 
     @contextmanager
-    def _quiet(self) -> Iterator[None]:
+    def quiet(self) -> Iterator[None]:
+        """Within, passes leave no trace: evaluation mode, no gradients unless enabled, fixed random numbers."""
         ours = not self.outdated
         with undisturbed(self.model), eager():
             seeds.seed(SEED)
@@ -227,12 +231,16 @@ class Session:
 
     def call(self, batch: Batch) -> Any:
         """What the model yields for a batch, as it is; without gradients, without a trace."""
+        with self.quiet():
+            return self.run(batch)
+
+    def run(self, batch: Batch) -> Any:
+        """What the model yields for a batch, for callers inside ``quiet``: with gradients where they are enabled."""
         batch = opening.on_device(batch, self.device, self.floating)
-        with self._quiet():
-            if self.subject.forward_func is not None:
-                inputs = batch.kwargs or (batch.args[0] if len(batch.args) == 1 else batch.args)
-                return self.subject.forward_func(self.model, inputs)
-            return self.model(*batch.args, **batch.kwargs)
+        if self.subject.forward_func is not None:
+            inputs = batch.kwargs or (batch.args[0] if len(batch.args) == 1 else batch.args)
+            return self.subject.forward_func(self.model, inputs)
+        return self.model(*batch.args, **batch.kwargs)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (n, C), float32, on the model's device; the same for the same batch at every call."""
@@ -261,13 +269,22 @@ class Session:
 
     def forward_from(self, tensor: Tensor, batch: Batch) -> Any:
         """What the model yields for a batch with ``tensor`` in the place of ``input_tensor(batch)``."""
+        with self.quiet():
+            return self.run_from(tensor, batch)
+
+    def run_from(self, tensor: Tensor, batch: Batch) -> Any:
+        """The same for callers inside ``quiet``: with gradients where they are enabled."""
         if self.kind != "text":
-            return self.call(batch.with_principal(tensor))
+            return self.run(batch.with_principal(tensor))
         handle = self._embedding().register_forward_hook(lambda _module, _inputs, _output: tensor)
         try:
-            return self.call(batch)
+            return self.run(batch)
         finally:
             handle.remove()
+
+    def logits_from(self, tensor: Tensor, batch: Batch) -> Tensor:
+        """Logits (n, C) of ``run_from``, with what gradients need."""
+        return self.opened.scores.logits(self.run_from(tensor, batch), len(batch), graph=True)
 
     def _embedding(self) -> nn.Module:
         if not self.opened.embedding:

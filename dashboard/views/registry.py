@@ -8,7 +8,9 @@ from typing import Any
 
 import dash
 
-from dashboard.views import layers, runs, subject, training
+from dashboard.views import attribution, layers, runs, subject, training
+from dashboard.views.attribution import callbacks as attribution_callbacks
+from dashboard.views.attribution import layout as attribution_layout
 from dashboard.views.layers import callbacks as layers_callbacks
 from dashboard.views.layers import layout as layers_layout
 from dashboard.views.runs import callbacks as runs_callbacks
@@ -49,6 +51,15 @@ VIEWS: tuple[View, ...] = (
     # Shown without a subject too: it says how to start with one.
     View("subject", "Subject", "subject", subject_layout.layout, subject_callbacks.register, "", str(subject.__doc__)),
     View("layers", "Layers", "layers", layers_layout.layout, layers_callbacks.register, "subject", str(layers.__doc__)),
+    View(
+        "attribution",
+        "Attribution",
+        "attribution",
+        attribution_layout.layout,
+        attribution_callbacks.register,
+        "subject",
+        str(attribution.__doc__),
+    ),
 )
 
 

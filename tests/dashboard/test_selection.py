@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.selection import _READERS, GROUPS, Selection
+from dashboard.readers import READERS
+from dashboard.selection import GROUPS, Selection
 
 ids = st.from_regex(r"[a-z0-9]{1,12}", fullmatch=True)
 text = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=40)
@@ -103,7 +104,7 @@ def test_what_cannot_be_read_is_named_and_left_at_its_default(query: str, proble
 
 
 def test_every_field_has_a_reader() -> None:
-    assert {item.name for item in fields(Selection)} - {"problems"} == set(_READERS)
+    assert {item.name for item in fields(Selection)} - {"problems"} == set(READERS)
 
 
 def test_every_grouped_parameter_is_a_field() -> None:

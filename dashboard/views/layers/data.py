@@ -6,49 +6,29 @@ figure and a component for a box; nothing is computed before the view is looked 
 
 from __future__ import annotations
 
-import hashlib
-import json
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from analysis.errors import CutawayError
 from analysis.extraction.reader import Extraction
 from analysis.layerinfo import LayerInfo
 from analysis.layers.rules import meta_of
 from analysis.training.findings import layer_name
 from dashboard import services, subjects
+from dashboard.asking import NotReady as NotReady
+from dashboard.asking import boxed as boxed
+from dashboard.asking import described as described
+from dashboard.asking import line_of as line_of
+from dashboard.asking import mark as mark
 from dashboard.selection import Selection
-from dashboard.widgets.states import empty, failure
+from dashboard.wording import class_options as class_options
+from dashboard.wording import column as column
+from dashboard.wording import finite as finite
+from dashboard.wording import wrapped as wrapped
 
 VIEW = "layers"
-MOST_LINES = 14  # of a figure's text
 # Sampled for the maps of a layer. All panels ask with this number: with another one, all would be computed again.
 PATCHES = 2048
-
-
-class NotReady(Exception):
-    """There is nothing to draw yet, or nothing at all.
-
-    text: for a figure, lines parted by '<br>'. box: for a panel. waiting: it will come by itself.
-    """
-
-    def __init__(self, title: str, reason: str, remedy: str = "", *, waiting: bool = False) -> None:
-        super().__init__(reason)
-        self.title, self.reason, self.remedy, self.waiting = title, reason, remedy, waiting
-
-    @property
-    def text(self) -> str:
-        """For a figure that stays in the page."""
-        return "<br>".join(part for part in (self.reason, self.remedy) if part)
-
-    @property
-    def box(self) -> Any:
-        """For a panel's body."""
-        return empty(self.title, self.reason, self.remedy or None)
 
 
 @dataclass(frozen=True)
@@ -97,33 +77,6 @@ class Frame:
 def is_shown(search: object) -> bool:
     """Whether the page shows this view; callbacks of a view that is not shown compute nothing."""
     return Selection.parse(search).view == VIEW
-
-
-def mark(*parts: Any) -> str:
-    """A short digest of all that a drawing depends on: an equal one need not be drawn again."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def described() -> dict[str, Any]:
-    """The subject's description. Raises NotReady without a subject, while it is read, and when that failed."""
-    found = subjects.described()
-    if found.state == "ready" and found.data is not None:
-        return found.data
-    if found.state == "none":
-        raise NotReady(
-            "No model is open",
-            "This view needs a model and its data.",
-            "Start with: python run.py serve --subject my_subject.py (see the Subject view).",
-        )
-    if found.state == "failed":
-        error = (found.job.error if found.job else None) or {}
-        raise NotReady(
-            "The model cannot be opened",
-            str(error.get("message") or "Reading the model and its data failed.").partition("\n")[0],
-            "The Subject view says more.",
-        )
-    raise NotReady("The model", "The model and its data are being read.", waiting=True)
 
 
 def frame(search: object) -> Frame:
@@ -214,52 +167,3 @@ def export(name: str, shown: Frame, *extra: str) -> str:
 def memo(name: str, key: object, compute: Any) -> Any:
     """A result that depends on its key only, kept between requests."""
     return services.current().memo.get(("layers", name, key), compute)
-
-
-def boxed(error: Exception, subject: str) -> Any:
-    """A box for what keeps a panel from being drawn."""
-    if isinstance(error, NotReady):
-        return error.box
-    assert isinstance(error, CutawayError)
-    return failure(error, subject)
-
-
-def line_of(error: Exception) -> str:
-    """A figure's text for what keeps it from being drawn."""
-    if isinstance(error, NotReady):
-        return error.text
-    assert isinstance(error, CutawayError)
-    return f"{error.message}<br>{error.remedy}"
-
-
-def wrapped(text: str, width: int = 46) -> str:
-    """A figure's text in lines that fit a narrow panel: Plotly breaks none, and cuts what is wider than the figure."""
-    lines = [line for part in text.split("<br>") for line in textwrap.wrap(part, width) or [""]]
-    return "<br>".join([*lines[:MOST_LINES], *(["…"] if len(lines) > MOST_LINES else [])])
-
-
-def class_options(names: Sequence[str]) -> list[dict[str, str]]:
-    """What a picker of classes offers."""
-    return [{"value": str(index), "label": str(name)[:60]} for index, name in enumerate(names)]
-
-
-def finite(value: Any, digits: int = 4) -> str:
-    """A number as the page writes it; 'undefined' where it is not finite."""
-    number = float(value) if value is not None else float("nan")
-    return f"{number:,.{digits}g}" if np.isfinite(number) else "undefined"
-
-
-def column(values: Sequence[Any], digits: int = 4) -> list[str]:
-    """Numbers that stand below or beside each other, with the same decimals: '0.414' and '0.400', not '0.4'.
-
-    The largest has so many significant digits; one that would lose nearly all of its own keeps them.
-    """
-    numbers = [float(value) if value is not None else float("nan") for value in values]
-    largest = max((abs(value) for value in numbers if np.isfinite(value)), default=0.0)
-    if not 1e-4 <= largest < 1e7:
-        return [finite(value, digits) for value in numbers]
-    decimals = max(0, digits - 1 - int(np.floor(np.log10(largest))))
-    least = 10.0 ** (1 - decimals)
-    return [
-        f"{value:,.{decimals}f}" if value == 0 or abs(value) >= least else finite(value, digits) for value in numbers
-    ]

@@ -13,7 +13,8 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 from analysis.errors import CutawayError
 from analysis.extraction.reader import Extraction
 from dashboard import subjects
-from dashboard.selection import SAMPLE, Selection
+from dashboard.readers import SAMPLE
+from dashboard.selection import Selection
 from dashboard.views.layers import data
 from dashboard.widgets.attributes import attributes
 from dashboard.widgets.states import failure

@@ -1,0 +1,38 @@
+"""Saliency: the gradient of the score at the input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from captum.attr import Saliency
+
+from analysis.attribution import structure
+from analysis.attribution.case import Case
+from analysis.attribution.method import Found, Method, Result, Told
+from analysis.attribution.parameters import Parameter
+
+PARAMETERS = (Parameter("abs", "flag", False, "Sizes only: without the sign of the gradient."),)
+
+
+def run(case: Case, told: Told, **parameters: Any) -> Found:
+    """The gradient, (n, *inputs.shape[1:]); its size with ``abs``."""
+    told(0, 1, "passes", "Saliency")
+    values = Saliency(case.module).attribute(
+        case.inputs.clone(), abs=parameters["abs"], additional_forward_args=case.rows
+    )
+    return Found(values)
+
+
+METHOD = Method(
+    name="saliency",
+    title="Saliency",
+    family="gradient",
+    version=1,
+    summary="How much the score changes with a small change of each value of the input.",
+    source="Simonyan et al., 'Deep Inside Convolutional Networks', ICLR workshop 2014.",
+    result=Result(),
+    parameters=PARAMETERS,
+    run=run,
+    applies=structure.gradient_flows,
+    costs="1 pass forward and backward",
+)

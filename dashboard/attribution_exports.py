@@ -1,0 +1,9 @@
+"""Downloads of attributions: raw values as npz and CSV, the maps as one picture."""
+
+from __future__ import annotations
+
+import flask
+
+
+def install(server: flask.Flask, prefix: str) -> None:
+    """Add the routes under the app's prefix; the gate guards them like all others."""

@@ -1,0 +1,15 @@
+"""Controls: what is explained, by which methods, with which parameters."""
+
+from __future__ import annotations
+
+import dash
+from dash import html
+
+
+def panel() -> html.Div:
+    """The panel, empty."""
+    return html.Div(id="at-controls-stub")
+
+
+def register(app: dash.Dash) -> None:
+    """Attach the callbacks of this panel."""

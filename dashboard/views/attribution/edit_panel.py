@@ -1,0 +1,15 @@
+"""What if: the instance changed, before and after."""
+
+from __future__ import annotations
+
+import dash
+from dash import html
+
+
+def panel() -> html.Div:
+    """The panel, empty."""
+    return html.Div(id="at-edit-stub")
+
+
+def register(app: dash.Dash) -> None:
+    """Attach the callbacks of this panel."""

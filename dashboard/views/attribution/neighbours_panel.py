@@ -1,0 +1,15 @@
+"""Similar instances: nearest neighbours in a layer."""
+
+from __future__ import annotations
+
+import dash
+from dash import html
+
+
+def panel() -> html.Div:
+    """The panel, empty."""
+    return html.Div(id="at-neighbours-stub")
+
+
+def register(app: dash.Dash) -> None:
+    """Attach the callbacks of this panel."""
