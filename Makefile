@@ -1,17 +1,19 @@
 # Two commands do all the set-up on a fresh machine with Python 3.11 or later:
 #   make demo    the dashboard, on real data and a real model that learns while you watch
+#                 (another one: make demo DEMO=reviews)
 #   make test    lint, types, import rules, and all tests, a real browser included
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8050
+DEMO ?= digits
 WORKSPACE ?= .cutaway
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .PHONY: demo serve test check bench format clean
 
 demo: $(VENV)/.demo
-	$(BIN)/python run.py demo --workspace $(WORKSPACE) --port $(PORT)
+	$(BIN)/python run.py demo $(DEMO) --workspace $(WORKSPACE) --port $(PORT)
 
 serve: $(VENV)/.runtime
 	$(BIN)/python run.py serve --workspace $(WORKSPACE) --port $(PORT)

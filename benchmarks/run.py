@@ -23,16 +23,17 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import curves, extraction, recorder
+from benchmarks import attribution, curves, extraction, recorder
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = ("torch", "numpy", "tensorboard", "tsdownsample", "captum")
-GOALS = {**recorder.GOALS, **extraction.GOALS, "cutaway, warm": [("ratio", 1.3, "most")]}
-LABELS = {"ratio": "ratio", "own_share": "own share", "cheaper": "times cheaper"}
+GOALS = {**recorder.GOALS, **extraction.GOALS, **attribution.GOALS, "cutaway, warm": [("ratio", 1.3, "most")]}
+LABELS = {"ratio": "ratio", "own_share": "own share", "cheaper": "times cheaper", "median_s": "seconds"}
 QUICK = {
     "recorder": {"seconds": 0.0, "long": 0},
     "curves": {"points": 1_000_000, "repetitions": 5},
     "extraction": {"share": 0.1, "networks": ("LeNet",)},
+    "attribution": {"share": 0.1, "tasks": ("Saliency, 32", "Integrated Gradients, 1", "Grad-CAM, 32")},
 }
 HEADER = ("way", "median", "ratio", "wall", "own, a step", "times cheaper", "goal", "")
 
@@ -44,6 +45,7 @@ def measure(quick: bool = False) -> list[dict[str, Any]]:
     rows += [row | {"benchmark": "Recorder"} for row in recorder.measure(**options["recorder"])]
     rows += [row | {"benchmark": "Curves"} for row in curves.measure(**options["curves"])]
     rows += [row | {"benchmark": "Extraction"} for row in extraction.measure(**options["extraction"])]
+    rows += [row | {"benchmark": "Attribution"} for row in attribution.measure(**options["attribution"])]
     return rows
 
 
@@ -84,8 +86,8 @@ def machine() -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     load = os.getloadavg()[0]
     return (
-        f"{_processor()}, {os.cpu_count()} cores (load {load:.1f} at the end), threads: torch 1 for recorder and "
-        f"extraction, {torch.get_num_threads()} else, BLAS {os.environ['OPENBLAS_NUM_THREADS']}; "
+        f"{_processor()}, {os.cpu_count()} cores (load {load:.1f} at the end), threads: torch 1 for recorder, "
+        f"extraction and attribution, {torch.get_num_threads()} else, BLAS {os.environ['OPENBLAS_NUM_THREADS']}; "
         f"Python {platform.python_version()}, {versions}"
     )
 

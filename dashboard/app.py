@@ -10,6 +10,7 @@ from analysis.demos import registry
 from dashboard import (
     attribution_exports,
     exports,
+    feedback_exports,
     gate,
     layer_exports,
     map_exports,
@@ -56,6 +57,7 @@ def create_app(settings: Settings) -> dash.Dash:
     layer_exports.install(app.server, settings.path_prefix)
     map_exports.install(app.server, settings.path_prefix)
     attribution_exports.install(app.server, settings.path_prefix)
+    feedback_exports.install(app.server, settings.path_prefix)
     app.layout = shell.layout(subject=bool(settings.subject_name))
     shell_callbacks.register(app)
     for view in VIEWS:

@@ -153,10 +153,11 @@ def _view_box(view: Any) -> html.Div:
 
 
 def _inspector() -> list[Any]:
-    # Training's, and that of the views that ask the model: assets/layers.css shows the one that fits.
+    # Training's, that of the Subject and Layers views, that of the Attribution view: CSS shows the one that fits.
     return [
         html.Div(id="inspector-body", className="inspector-body"),
         html.Div(id="layers-inspector", className="inspector-body"),
+        html.Div(id="at-inspector", className="inspector-body"),
     ]
 
 

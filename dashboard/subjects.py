@@ -199,6 +199,32 @@ def ask(
     return Asked("ready" if answer else _state(job), answer, job, key, part)
 
 
+def known(selection: Selection, question: str, **params: Any) -> Asked:
+    """What there is of a question without asking it: nothing is queued.
+
+    state: 'none' if nobody asked it yet, or its answer is gone; else as of ``ask``.
+
+    Raises:
+        CutawayError: the checkpoint is not there, or there is no such question.
+    """
+    about = described()
+    if about.data is None:
+        return Asked(about.state, job=about.job)
+    found = services.current()
+    registry.get(question)
+    checkpoint, sample = checkpoint_of(selection), sample_of(selection, about.data)
+    key = keys.answer_key(about.data, question, params, checkpoint, sample)
+    answer = _known(found, key)
+    if answer is not None:
+        return Asked("ready", answer, key=key)
+    spec = {"question": question, "params": params, "checkpoint": checkpoint, "sample": sample, "key": key}
+    job = found.jobs.find("question", spec)
+    if job is None or job.state == "done":
+        return Asked("none", key=key)
+    part = Partials(found.answers.directory).get(key) if job.active else None
+    return Asked(_state(job), None, job, key, part)
+
+
 def retry(selection: Selection, question: str, **params: Any) -> Asked:
     """Ask once more what failed or was cancelled."""
     return ask(selection, question, again=True, wait=0.0, **params)

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from analysis.attribution import units
+from analysis.attribution.embedded import Entry, Watch
 from analysis.attribution.targets import Target, Unit
+from analysis.attribution.traces import no_hooks_left
 from analysis.data.batch import Batch
+from analysis.data.unpack import LENGTHS, MASK
 from analysis.errors import NotFound, ParameterError
 from analysis.models.watching import hookable
 
+if TYPE_CHECKING:
+    from analysis.attribution.method import Found
+
 SEED = 0  # of every pass
+NUMBERS = 1_200_000  # of inputs in one pass: more are slower on a CPU, and activations take many times as much
+ASIDE = (MASK, *LENGTHS, "token_type_ids", "position_ids", "src_key_padding_mask", "mask")  # of no interest in a note
 
 
 class Case:
     """n instances, ready to be explained. Use it as a context: passes leave no trace on the model.
 
     Attributes:
-        batch: the instances, on the model's device. inputs: (n, ...) real-valued, without a graph: what goes in, or
-        for texts the vectors behind the embedding. places: axes of ``inputs`` along which positions lie. channels: axis
-        with the channels or features, None if there is none. lengths: valid positions of each instance, or None.
-        logits: (n, C). classes: those explained of each instance, a list of tuples; of a unit [()]*n. unit: explained
-        instead. module: the model with ``inputs`` as its input and (n,) scores as its output, for Captum;
-        ``module(x, rows)``, rows (r,) int64 says which instance each row of x belongs to.
+        batch: the instances, on the model's device. inputs: (n, ...) real-valued, float32 or float64, without a graph:
+        what goes in, or for texts the vectors behind the embedding. places: axes of ``inputs`` along which positions
+        lie. channels: axis with the channels or features, None if there is none. lengths: valid positions of each
+        instance, or None. logits: (n, C). classes: those explained of each instance, a list of tuples; [()]*n of a
+        unit. unit: explained instead. module: the model with ``inputs`` as its input and (n,) scores as its output, for
+        Captum; ``module(x, rows)``, rows (r,) int64 says which instance each row of x belongs to. publish: called by
+        methods that refine while they run, with what they have, how many samples it is of, and how many are planned.
+        entry: where ids become vectors, None for other kinds. edits: changes made to the instance (``edits``).
+        notes: what was done to fit the model, in sentences.
 
     Raises:
         NotFound: no such instance, layer or filter, or the instance cannot be read. ParameterError: the target does not
-        exist, or the input has values that are not finite.
+        exist, or the input has values that are not finite. AttributionError: of a text, what becomes of ids cannot be
+        told. SubjectError: the embedding is not known. Whatever the model raises.
     """
 
     def __init__(self, session: Any, batch: Batch, target: str = "predicted", unit: str = "") -> None:
@@ -41,24 +54,46 @@ class Case:
             raise NotFound(f"The instance cannot be read: {reason}.", "Choose another instance.")
         self.session, self.batch = session, batch
         self.kind: str = session.kind
-        self.inputs = session.input_tensor(batch).detach().clone()
         self.places = tuple(session.axes)
-        self.channels = self._channels()
         self.lengths = None if batch.lengths is None else batch.lengths.to("cpu", torch.int64)
+        self.entry: Entry | None = None
+        self.edits: list[dict[str, Any]] = []
+        self.unit = Unit.parse(unit)
+        self.target = Target.parse(target)
+        self._tap: units.Reader | None = None
+        with hookable():
+            inputs = self._first_pass()
+        self._dtype = inputs.dtype
+        # Half precision is for passes: sums over many of them would be off in the second digit.
+        self.inputs = inputs.to(torch.float64 if inputs.dtype == torch.float64 else torch.float32).detach().clone()
+        self.channels = self._channels()
+        self._refuse_infinite()
+        self.classes = self._classes()
+        self.notes = self._notes()
+        self.module = Explained(self)
+        self.publish: Callable[[Found, int, int], None] = lambda _found, _samples, _planned: None
+
+    def _first_pass(self) -> Tensor:
+        """Sets ``logits`` and, of texts, ``entry``; returns the input."""
+        fresh = self.batch.with_principal(self.batch.principal.clone())  # models may write into what they get
+        if self.kind != "text":
+            self.logits: Tensor = self.session.forward(fresh).detach()
+            found: Tensor = self.session.input_tensor(self.batch)
+            return found
+        with Watch(self.session) as watch:
+            self.logits = self.session.forward(fresh).detach()
+        self.entry, vectors = watch.entry(self.batch.principal)
+        return vectors
+
+    def _refuse_infinite(self) -> None:
         if not bool(self.inputs.isfinite().all()):
             wrong = (~self.inputs.flatten(1).isfinite()).sum(1)
             row = int((wrong > 0).nonzero()[0])
             raise ParameterError(
-                f"Instance {int(batch.indices[row]):,} has {int(wrong[row]):,} values that are NaN or infinite: every "
-                "explanation of it would be.",
+                f"Instance {int(self.batch.indices[row]):,} has {int(wrong[row]):,} values that are NaN or infinite: "
+                "every explanation of it would be.",
                 "Choose another instance, or mend it in the data.",
             )
-        self.logits = session.forward(batch).detach()
-        self.unit = Unit.parse(unit)
-        self._tap: _UnitTap | None = None
-        self.target = Target.parse(target)
-        self.classes = self._classes()
-        self.module = Explained(self)
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -73,53 +108,89 @@ class Case:
 
     @contextmanager
     def _opened(self) -> Iterator[None]:
-        # Fused encoder layers hide their parts from hooks, and have no gradients.
-        with self.session.quiet(), hookable(), torch.enable_grad():
+        # Fused encoder layers hide their parts from hooks, and have no gradients; nor have cuDNN's recurrent layers in
+        # evaluation mode.
+        model, device = self.session.model, self.inputs.device.type
+        recurrent = device == "cuda" and any(isinstance(module, nn.RNNBase) for module in model.modules())
+        plain = torch.backends.cudnn.flags(enabled=False) if recurrent else nullcontext()
+        with self.session.quiet(), hookable(), plain, no_hooks_left(model), torch.enable_grad():
             if self.unit is None:
                 yield
                 return
-            with _UnitTap(self.session, self.unit) as self._tap:
-                yield
+            with units.Reader(self.session, self.unit) as self._tap:
+                try:
+                    yield
+                finally:
+                    self._tap = None
 
     @property
     def rows(self) -> Tensor:
         """0 .. n-1."""
         return torch.arange(len(self))
 
+    def at_most(self, wanted: int = 64) -> int:
+        """How many rows to put into one pass where ``wanted`` would be right for small instances: fewer for large ones,
+        and after memory ran out."""
+        size = max(1, self.inputs[0].numel())
+        scale = min(1.0, self.session.batch_size / max(1, self.session.subject.batch_size))
+        return max(1, int(min(wanted, max(NUMBERS // size, 4)) * scale))
+
     def score(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
         """What is explained, for rows (r, ...) of inputs: (r,), with a graph if x has one. rows: which instance each
         belongs to; None where x are as many as instances. Only inside the context."""
         rows = self.rows if rows is None else rows.to("cpu")
         logits = self.logits_of(x, rows)
-        if self.unit is not None:
-            assert self._tap is not None
-            lengths = None if self.lengths is None else self.lengths[rows]
-            return self._tap.score(lengths)
-        plus = torch.tensor([self.classes[row][0] for row in rows.tolist()], device=logits.device)
+        if self._tap is not None:
+            return self._tap.score()
+        return self.score_of(logits, rows)
+
+    def score_of(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """The scores of the explained classes (r,), of logits (r, C)."""
+        classes = [self.classes[row] for row in rows.tolist()]
+        plus = torch.tensor([pair[0] for pair in classes], device=logits.device)
         found = logits.gather(1, plus[:, None])[:, 0]
-        if len(self.classes[0]) > 1:
-            minus = torch.tensor([self.classes[row][1] for row in rows.tolist()], device=logits.device)
-            found = found - logits.gather(1, minus[:, None])[:, 0]
+        if self.contrasts:
+            # Of a single number, the score of a class is that against the other one.
+            other = [pair[1] if len(pair) > 1 else 1 - pair[0] for pair in classes]
+            found = found - logits.gather(1, torch.tensor(other, device=logits.device)[:, None])[:, 0]
         return found
+
+    @property
+    def contrasts(self) -> bool:
+        """Whether a class is explained against another."""
+        return self.unit is None and (len(self.classes[0]) > 1 or self.session.opened.scores.form == "binary")
 
     def logits_of(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
         """Logits (r, C) for rows of inputs. Random numbers within the model are the same in every pass."""
         rows = self.rows if rows is None else rows.to("cpu")
         whole = len(rows) == len(self) and bool((rows == self.rows).all())
         batch = self.batch if whole else self.batch.take(rows)
+        x = x.to(self._dtype) if x.dtype != self._dtype else x.clone()  # models may write into what they get
+        if self.entry is not None:
+            x = self.entry.output(x, batch.principal)
         state = torch.get_rng_state()
-        torch.manual_seed(SEED)
+        if self.inputs.device.type == "cpu":
+            # Quicker: the other one notes a traceback, for devices that begin later.
+            torch.default_generator.manual_seed(SEED)
+        else:
+            torch.manual_seed(SEED)
         try:
             if self._tap is not None:
-                self._tap.clear()
+                lengths = None if self.lengths is None else self.lengths[rows]
+                self._tap.begin(len(rows), lengths, self._steps())
             found: Tensor = self.session.logits_from(x, batch)
         finally:
             torch.set_rng_state(state)
         return found
 
+    def _steps(self) -> int:
+        """With the padding; 0 where nothing is padded."""
+        return self.inputs.shape[self.places[0]] if self.lengths is not None and len(self.places) == 1 else 0
+
     def scores(self, x: Tensor, rows: Tensor | None = None, *, most: int = 64) -> Tensor:
-        """``score`` without gradients, at most ``most`` rows at a time."""
+        """``score`` without gradients, at most ``at_most(most)`` rows at a time."""
         rows = self.rows if rows is None else rows
+        most = self.at_most(most)
         with torch.no_grad():
             parts = [self.score(x[i : i + most], rows[i : i + most]) for i in range(0, len(x), most)]
         return torch.cat(parts) if parts else torch.zeros(0)
@@ -127,12 +198,19 @@ class Case:
     def valid(self) -> Tensor:
         """Which values of ``inputs`` are no padding, bool, broadcastable to ``inputs``."""
         shape = [1] * self.inputs.dim()
-        if self.lengths is None or len(self.places) != 1:
-            return torch.ones(shape, dtype=torch.bool, device=self.inputs.device)
-        axis = self.places[0]
-        shape[0], shape[axis] = len(self), self.inputs.shape[axis]
-        steps = torch.arange(self.inputs.shape[axis])
-        return (steps < self.lengths[:, None]).reshape(shape).to(self.inputs.device)
+        if len(self.places) == 1:
+            axis = self.places[0]
+            steps = self.inputs.shape[axis]
+            mask = self.batch.kwargs.get(MASK)
+            seen = None
+            if self.lengths is not None:
+                seen = torch.arange(steps) < self.lengths[:, None]
+            elif self.kind == "text" and isinstance(mask, Tensor) and tuple(mask.shape) == (len(self), steps):
+                seen = mask != 0  # padded in front
+            if seen is not None:
+                shape[0], shape[axis] = len(self), steps
+                return seen.reshape(shape).to(self.inputs.device)
+        return torch.ones(shape, dtype=torch.bool, device=self.inputs.device)
 
     def natural(self, values: Tensor, row: int) -> NDArray[np.float32]:
         """Values of one instance, (*inputs.shape[1:]), as they are shown, without padding: image (C, H, W), series
@@ -160,6 +238,19 @@ class Case:
         number = self.logits.shape[1]
         return [self.target.resolve(int(p), int(t), number) for p, t in zip(best, labels, strict=True)]
 
+    def _notes(self) -> list[str]:
+        found = [] if self.entry is None else [self.entry.note]
+        main, named = self.batch.main, self.batch.kwargs
+        others = [repr(name) for name in named if name != main and name not in ASIDE]
+        others += [f"argument {place + 1}" for place, value in enumerate(self.batch.args) if place != main]
+        if others and isinstance(main, int | str):
+            which = repr(main) if isinstance(main, str) else f"argument {main + 1}"
+            found.append(f"Only {which} is explained; the model's other inputs ({', '.join(others)}) stay as they are.")
+        if self._dtype not in (torch.float32, torch.float64):
+            name = str(self._dtype).removeprefix("torch.")
+            found.append(f"The model computes in {name}: values are good to two or three digits.")
+        return found
+
 
 class Explained(nn.Module):
     """The model as a function of the real-valued input: (r, ...) and rows (r,) -> scores (r,)."""
@@ -172,28 +263,6 @@ class Explained(nn.Module):
     def forward(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
         """See ``Case.score``."""
         return self._case[0].score(x, rows)
-
-
-class _UnitTap:
-    """Keeps the activation of a unit, with its graph, during a pass."""
-
-    def __init__(self, session: Any, unit: Unit) -> None:
-        from analysis.attribution import units
-
-        self._reader = units.Reader(session, unit)
-
-    def __enter__(self) -> _UnitTap:
-        self._reader.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._reader.__exit__(*error)
-
-    def clear(self) -> None:
-        self._reader.clear()
-
-    def score(self, lengths: Tensor | None) -> Tensor:
-        return self._reader.score(lengths)
 
 
 def _array(values: Tensor) -> NDArray[np.float32]:

@@ -1,4 +1,17 @@
-"""The contract of an attribution method: run, applies, parameters, result."""
+"""The contract of an attribution method: run, applies, parameters, result.
+
+``run(case, told, **parameters)`` gets every declared parameter, checked. It reads ``case.inputs``, calls
+``case.score`` or ``case.module``, reports with ``told(done, total, unit, message)``, and returns ``Found``. One that
+refines as it runs calls ``case.publish(found, samples, planned)`` with what it has so far, as often as it likes: the
+page shows it with its uncertainty (``found.spread``). Several seconds without a call of ``told`` are too many: it is
+there that a cancel comes in. Rows in one pass: ``case.at_most()``.
+
+Where a method cannot answer for an instance it raises ``AttributionError`` (``faults``) or ``ParameterError``, with the
+module or the numbers that are to blame. NaN in the result is refused by the caller, which sets padding to 0 too. Random
+numbers come from a generator of the method's own, seeded by its parameter ``random_state`` (``parameters.RANDOM``). A
+method of form 'filters' or 'attention' says in ``Found.extra`` which layer it is ('layer'). What stands in ``extra``
+replaces what the result declares, such as 'signed'.
+"""
 
 from __future__ import annotations
 
@@ -52,9 +65,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Method:
-    """One method. run: ``run(case, told, **parameters) -> Found``. applies: ``applies(structure) -> str``: '' if it fits
-    this model, else why not, naming the module. fit: the declared parameters with defaults and choices for this model.
+    """One method. run: ``run(case, told, **parameters) -> Found``. applies: ``applies(structure) -> str``: '' if it
+    fits this model, else why not, naming the module. fit: the declared parameters with defaults and choices for this
+    model.
 
+    notes: what it does differently for this model, in sentences ('F.relu in block1 is treated like a ReLU module').
     version: raised when the method changes. summary: one sentence for the page. source: paper and equation. draws:
     whether it can refine while it runs. costs: of passes, in words.
     """
@@ -71,3 +86,4 @@ class Method:
     applies: Callable[[Structure], str]
     fit: Callable[[Structure, tuple[Parameter, ...]], tuple[Parameter, ...]] = lambda _structure, given: given
     costs: str = ""
+    notes: Callable[[Structure], list[str]] = lambda _structure: []

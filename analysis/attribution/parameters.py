@@ -45,6 +45,8 @@ class Parameter:
             raise ValueError
         if self.kind in ("choice", "layer"):
             text = str(value)
+            if self.kind == "layer" and not self.choices:
+                return text  # which layers there are is known with the model
             if text in self.choices or (self.kind == "layer" and text == "") or text == self.default:
                 return text
             raise ValueError
@@ -82,6 +84,11 @@ class Parameter:
     def from_json(cls, value: Mapping[str, Any]) -> Parameter:
         """The reverse of ``to_json``."""
         return cls(**{**value, "choices": tuple(value["choices"])})
+
+
+RANDOM = Parameter(
+    "random_state", "int", 0, "Seed of the random numbers: the same seed, the same result.", 0, 2**31 - 1
+)
 
 
 def checked(parameters: Iterable[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from analysis.attribution.targets import Unit
 from analysis.errors import NotFound
+from analysis.extraction.pooling import valid_steps
 from analysis.models.taps import Tap, Taps
 
 
 class Reader:
-    """Context with a hook on the unit's layer; ``score`` after each pass.
+    """Context with a hook on the unit's layer: ``begin`` before each pass, ``score`` after it.
 
     Raises:
         NotFound: no such layer or filter, or the layer cannot be read.
@@ -30,6 +31,7 @@ class Reader:
             )
         self.unit = unit
         self._taps = Taps(session.model, [self.info], graph=True)
+        self._steps: tuple[Tensor | None, int] = (None, 0)
 
     def __enter__(self) -> Reader:
         self._taps.__enter__()
@@ -38,22 +40,27 @@ class Reader:
     def __exit__(self, *error: Any) -> None:
         self._taps.__exit__(*error)
 
-    def clear(self) -> None:
-        """Before a pass."""
-        self._taps.begin()
+    def begin(self, rows: int, lengths: Tensor | None, padded: int) -> None:
+        """Before a pass of so many rows. lengths: valid steps of each where the data are padded, to ``padded``."""
+        self._steps = (lengths, padded)
+        self._taps.begin(rows, lengths, padded or None)
 
-    def score(self, lengths: Tensor | None) -> Tensor:
+    def score(self) -> Tensor:
         """The unit's activation in the pass that ended, (r,): mean or largest over its valid positions.
 
-        lengths: of each row, where the data are padded. Raises NotFound if the pass did not reach the layer.
+        Raises:
+            NotFound: the pass did not reach the layer.
         """
         tap: Tap | None = self._taps.take().get(self.info.key)
         if tap is None:
             raise NotFound(f"The instance does not reach {self.info.key}.", "Choose another layer or instance.")
-        values = tap.values[:, self.unit.index].flatten(1)
-        if values.shape[1] == 0:
+        if tap.values.dim() == 2:
             return tap.values[:, self.unit.index]
-        lengths = tap.lengths if tap.lengths is not None else lengths
+        values = tap.values[:, self.unit.index].flatten(1)
+        lengths = tap.lengths
+        if lengths is None and self.info.kind in ("conv", "recurrent"):
+            # As in an extraction: a layer with fewer steps than its padded input.
+            lengths = valid_steps(*self._steps, tuple(tap.values.shape[2:]))
         valid = torch.ones_like(values, dtype=torch.bool)
         if lengths is not None and tap.values.dim() == 3:
             steps = torch.arange(values.shape[1], device=values.device)

@@ -8,8 +8,6 @@ gave them one of its thousand labels, so there are none here: predictions are re
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from analysis import Subject
+from analysis.demos.packages import folder_of
 from analysis.models.checkpoints import load_checkpoint
 
 SIDE = 224  # pixels of the network's input
@@ -31,14 +30,6 @@ PICTURES = (
 SCALES = ((1.0, 1), (0.6, 2), (0.35, 4))
 COLUMNS = ("picture", "scale", "left", "top", "side")  # what is known of a crop; pixels of the picture
 MISSING = -1  # label of an instance that has none
-
-
-def folder_of(package: str) -> Path:
-    """Where an installed package lies. It is not imported: scikit-image would want packages not needed here."""
-    found = find_spec(package)
-    if found is None or found.origin is None:
-        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
-    return Path(found.origin).parent
 
 
 class Crops(Dataset[tuple[Tensor, int]]):

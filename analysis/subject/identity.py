@@ -31,8 +31,13 @@ def code_hash(subject: Subject, source: str) -> str:
     digest = hashlib.sha256(f"{source}\n{torch.__version__}\n{subject.model!r}\n".encode())
     said = (subject.kind, subject.output, subject.embedding_layer, subject.class_names, subject.sampling_rate)
     digest.update(repr((said, subject.layers, subject.batch_size)).encode())
+    if subject.feature_names is not None:
+        digest.update(repr(subject.feature_names).encode())
+    if subject.baselines is not None and not callable(subject.baselines):
+        feed(digest, {"baselines": subject.baselines})
     _feed_attributes(digest, subject.model)
     functions = [subject.collate_fn, subject.forward_func, subject.inverse_transform, subject.decode]
+    functions += [subject.baselines] if callable(subject.baselines) else []
     classes = {cls for module in subject.model.modules() for cls in type(module).__mro__}
     forwards = sorted(filter(_foreign, classes), key=_name)
     texts: dict[str, bytes] = {}

@@ -115,6 +115,7 @@ def understand(
         pad_how = _set_pad(subject, model, instances, embedding)
         sample = instances.batch(sample.indices)
     names, names_how = _names(subject, model, instances)
+    check_features(subject.feature_names, kind, sample)
     scores = learn_scores(output, len(few), subject.output, names)
     if names is None:
         names, names_how = [str(number) for number in range(scores.classes)], "numbers of the outputs"
@@ -137,6 +138,27 @@ def nothing(subject: Subject) -> Opened:
     opened = Opened(kind, names, "given" if names else "unknown", scores, [], None, Batch())
     opened.limits.append(("everything", "the data set has no instances", "Pass a data set with at least one."))
     return opened
+
+
+def check_features(names: list[str] | None, kind: Kind, sample: Batch) -> None:
+    """Raises SubjectError if there is not one name for each column of a table, or each channel of a series."""
+    if names is None:
+        return
+    if kind.name not in ("table", "series"):
+        raise SubjectError(
+            f"feature_names is given, but instances are of kind {kind.name!r}.",
+            "Leave it out: it names the columns of a table, or the channels of a series.",
+        )
+    shape = sample.principal.shape
+    if kind.name == "table":
+        number, what = math.prod(shape[1:]), "columns"
+    else:
+        number, what = 1 if kind.channels is None else shape[kind.channels], "channels"
+    if len(names) != number:
+        raise SubjectError(
+            f"feature_names has {len(names):,} names, but instances have {number:,} {what}.",
+            f"Give a name for each of the {what}, in their order, or leave it out.",
+        )
 
 
 def check_labels(highest: int, classes: int) -> None:

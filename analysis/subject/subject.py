@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from analysis.data.classes import plain_class_names
-from analysis.data.errors import SubjectError
+from analysis.data.errors import SubjectError, Unreadable
 from analysis.data.kinds import KINDS
 from analysis.data.source import open_source
+from analysis.data.tensors import as_tensor
 from analysis.data.tokens import decoder_of
 from analysis.errors import RecordingError
 from analysis.recording.unwrap import unwrap
@@ -44,6 +45,9 @@ class Subject:
         metadata: a data frame, or a dictionary of columns, with a row for each instance.
         checkpoints: ``{"name": path}``, or the directory of a run, whose checkpoints are meant.
         sampling_rate: of series, in steps per second.
+        feature_names: a name for each column of a table, or for each channel of a series.
+        baselines: what stands for 'nothing there' when instances are explained: an array of one input's shape, or
+            (k, ...) for k of them, or a function from inputs to baselines; for texts ids, or one id.
         always_include: indices of instances that every sample shall contain.
         layers: names or patterns of the layers to show, also of types that are not shown by default.
         batch_size: instances in a batch; by default that of the DataLoader, or 32.
@@ -69,6 +73,8 @@ class Subject:
         metadata: Any = None,
         checkpoints: Mapping[str, str | Path] | str | Path | None = None,
         sampling_rate: float | None = None,
+        feature_names: Iterable[str] | None = None,
+        baselines: Any = None,
         always_include: Iterable[int] = (),
         layers: Iterable[str] | str | None = None,
         batch_size: int | None = None,
@@ -92,6 +98,8 @@ class Subject:
         self.metadata = metadata
         self.checkpoints = _checkpoints(checkpoints)
         self.sampling_rate = _positive("sampling_rate", sampling_rate)
+        self.feature_names = _names("feature_names", feature_names)
+        self.baselines = _baselines(baselines)
         self.always_include = _indices(always_include, self.source.n)
         self.layers = [layers] if isinstance(layers, str) else None if layers is None else [str(n) for n in layers]
         size = self.source.batch_size or BATCH_SIZE if batch_size is None else batch_size
@@ -156,6 +164,26 @@ def _positive(name: str, value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
         raise SubjectError(f"{name} is {value!r}.", "Give a positive number, in steps per second.")
     return float(value)
+
+
+def _names(name: str, values: Iterable[str] | None) -> list[str] | None:
+    if values is None:
+        return None
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise SubjectError(f"{name} is a {type(values).__name__}.", f"Give {name}= as a list of names.")
+    return [str(value) for value in values]
+
+
+def _baselines(value: Any) -> Any:
+    if value is None or callable(value):
+        return value
+    try:
+        return as_tensor(value).detach().cpu().clone()
+    except (TypeError, ValueError, SubjectError, Unreadable) as error:
+        raise SubjectError(
+            f"baselines cannot be read as numbers: {error}.",
+            "Give an array of one input's shape, or (k, ...) for k of them, or a function from inputs to baselines.",
+        ) from None
 
 
 def _indices(values: Iterable[int], n: int) -> tuple[int, ...]:

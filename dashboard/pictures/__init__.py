@@ -1,9 +1,19 @@
-"""Pictures as PNG: instances, the patches that a filter answers to, weights, feature maps; all from cached answers.
+"""Pictures as PNG: instances, the patches that a filter answers to, weights, feature maps, attributions.
 
-``addresses`` writes the links that a page holds, ``routes`` answers them, ``patches`` knows what part of an instance a
-position sees, ``draw`` makes the pixels.
+All from cached answers. ``addresses`` writes the links that a page holds, ``routes`` and ``attributions`` answer them,
+``patches`` knows what part of an instance a position sees, ``draw`` makes the pixels.
 """
 
-from dashboard.pictures.routes import install
+from __future__ import annotations
+
+import flask
+
+from dashboard.pictures import attributions, routes
 
 __all__ = ["install"]
+
+
+def install(server: flask.Flask, prefix: str) -> None:
+    """Add the routes under the app's prefix; the gate guards them like all others."""
+    routes.install(server, prefix)
+    attributions.install(server, prefix)

@@ -46,3 +46,25 @@ def weights(answer: str, scheme: str = "light") -> str:
 def maps(answer: str, scale: str = "common") -> str:
     """Grey sprite of all filters of a feature_maps answer: 0 is not finite, 1..255 from low to high."""
     return _address("maps", a=answer, scale=scale)
+
+
+def attribution(
+    answer: str,
+    *,
+    part: str | None = None,
+    sign: str = "signed",
+    clip: float = 99.5,
+    limit: float | None = None,
+    outline: bool = False,
+) -> str:
+    """Overlay of an attribution answer. limit: value of full colour; None: the percentile ``clip`` of the sizes.
+
+    answer: its key. part: of one that is not complete, what tells its states apart.
+    """
+    ends = {"limit": f"{limit:.6g}"} if limit is not None else {"clip": f"{clip:g}"}
+    return _address("attribution", a=answer, part=part, sign=sign, **ends, outline="on" if outline else None)
+
+
+def instances(extraction: str, indices: Sequence[int]) -> str:
+    """Sprite of instances, at most 60, by their indices in the data set."""
+    return _address("instances", x=extraction, rows=",".join(map(str, indices)))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.errors import NotFound, ParameterError
 from analysis.extraction.reader import Extraction
-from analysis.results import Answer
+from analysis.results import Answer, Partials
 from dashboard import services
 from dashboard.pictures import draw, patches
 
@@ -48,8 +48,9 @@ def extraction_of(key: str) -> Extraction:
 
 
 def answer_of(key: str) -> Answer:
-    """The answer kept under a key. Raises NotFound."""
-    found = services.current().answers.get(key)
+    """The answer kept under a key, or what there is of it so far. Raises NotFound."""
+    kept = services.current().answers
+    found = kept.get(key) or Partials(kept.directory).get(key)
     if found is None:
         raise NotFound("There is no answer of this key.", "Reload the page: it is computed again.")
     return found

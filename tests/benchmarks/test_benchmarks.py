@@ -13,7 +13,8 @@ if not all(map(importlib.util.find_spec, ("tensorboard", "captum"))):
 import torch
 from torch import nn
 
-from benchmarks import curves, extraction, recorder, run
+from analysis.demos import digits
+from benchmarks import attribution, curves, extraction, recorder, run
 
 
 def _tiny() -> extraction.Memory:
@@ -30,7 +31,10 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         "recorder": {"seconds": 0.0, "turn": 2, "long": 0},
         "curves": {"points": 5000, "repetitions": 1},
         "extraction": {"networks": tuple(extraction.NETWORKS)},
+        "attribution": {"share": 0.01},
     }
+    monkeypatch.setattr(attribution, "SECONDS", 0)
+    monkeypatch.setitem(digits.NETWORKS, "digits-lenet", ("LeNet, tiny", {"conv1": 2, "conv2": 3, "fc1": 4}))
     monkeypatch.setattr(run, "QUICK", small)
     return run.measure(quick=True)
 

@@ -13,7 +13,7 @@ import pytest
 
 from dashboard import theme
 from dashboard.views.layers import filter_map_figures, lasso, maps_figures, scatter
-from dashboard.views.layers.class_marks import class_colour, class_symbol
+from dashboard.widgets.class_marks import class_colour, class_symbol
 
 ROOT = Path(__file__).parents[2]
 

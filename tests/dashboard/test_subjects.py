@@ -90,6 +90,16 @@ def test_a_question_is_answered_in_the_request_and_then_without_a_job(inside: Pa
     assert inside.worker.count("countedpage") == 1
 
 
+def test_what_nobody_asked_is_looked_up_without_a_job(inside: Page) -> None:
+    before = len(inside.worker.jobs.list(limit=200))
+    assert subjects.known(HERE, "counted", text="unasked").state == "none"
+    assert len(inside.worker.jobs.list(limit=200)) == before
+    first = finished(HERE, "counted", text="asked")
+    assert subjects.known(HERE, "counted", text="asked").answer == first.answer
+    finished(HERE, "refused", text="known")
+    assert subjects.known(HERE, "refused", text="known").state == "failed"
+
+
 def test_the_answer_outlives_the_list_of_jobs_and_the_server(inside: Page) -> None:
     first = finished(HERE, "counted", text="kept")
     inside.worker.jobs.clear_finished("server")

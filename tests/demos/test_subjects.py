@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from analysis.demos import digits, digits_subject, imagenet_subject, registry, run
+from analysis.demos import digits, digits_subject, imagenet_subject, registry, run, trained
 from analysis.subject.loading import load_subject
 from analysis.subject.session import Session
 
@@ -77,7 +77,7 @@ def test_nothing_is_downloaded_and_packages_stay_unimported() -> None:
 
 
 def test_the_digits_before_and_after_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(digits_subject.DIRECTORY, raising=False)
+    monkeypatch.delenv(trained.DIRECTORY, raising=False)
     [planned] = digits.plan(epochs=1, images_per_class=100, networks=("digits-lenet",))
     before = digits_subject.subject()
     assert before.name == "LeNet on handwritten digits"
@@ -85,11 +85,11 @@ def test_the_digits_before_and_after_training(tmp_path: Path, monkeypatch: pytes
     assert len(before.dataset) == 1000
     start = before.model.state_dict()
 
-    monkeypatch.setenv(digits_subject.DIRECTORY, str(tmp_path))
+    monkeypatch.setenv(trained.DIRECTORY, str(tmp_path))
     monkeypatch.setattr(digits, "plan", lambda **_: [planned])
-    assert digits_subject.weights() is None
+    assert trained.weights_of(digits.plan()[0]) is None
     run.run_plan(_Quiet(), [planned], tmp_path)
-    saved = digits_subject.weights()
+    saved = trained.weights_of(digits.plan()[0])
     assert saved is not None
     assert saved.stem.endswith(str(planned.steps))
     after = digits_subject.subject()
@@ -99,7 +99,7 @@ def test_the_digits_before_and_after_training(tmp_path: Path, monkeypatch: pytes
     # A run of another configuration is not taken for the demo's.
     other = replace(planned, config={**planned.config, "epochs": 99})
     monkeypatch.setattr(digits, "plan", lambda **_: [other])
-    assert digits_subject.weights() is None
+    assert trained.weights_of(digits.plan()[0]) is None
 
 
 class _Quiet:
@@ -117,7 +117,7 @@ def test_validation_images_are_those_that_the_training_holds_out() -> None:
     assert not set(training.tolist()) & set(held_out.tolist())
 
 
-@pytest.mark.parametrize("demo", [demo for demo in registry.DEMOS if demo.subject], ids=lambda demo: demo.name)
+@pytest.mark.parametrize("demo", [registry.get("digits"), registry.get("imagenet")], ids=lambda demo: demo.name)
 def test_what_is_understood_of_them(demo: registry.Demo) -> None:
     path = registry.subject_file(demo)
     assert path

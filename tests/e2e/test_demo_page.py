@@ -22,7 +22,7 @@ def test_the_demo_from_the_first_page_to_the_comparison(tmp_path: Path, browser:
         with visit(browser, watch, server.url) as page:
             expect(page.locator("#runs-intro")).to_contain_text("See inside a PyTorch model", timeout=SLOW)
             expect(page.locator("#rail-training")).to_have_attribute("aria-disabled", "true")
-            page.get_by_role("button", name="Start").click()
+            page.get_by_role("button", name="Start: Handwritten digits").click()
             expect(page.locator("#jobs-label")).to_contain_text("%", timeout=SLOW)
             until(page, "location.search.includes('view=training')")
             settled(page)
@@ -50,7 +50,7 @@ def test_the_demo_from_the_first_page_to_the_comparison(tmp_path: Path, browser:
             assert accuracy > 0.9
             # A second start has nothing left to compute.
             page.goto(server.url + "?view=runs")
-            page.get_by_role("button", name="Complete").click()
+            page.get_by_role("button", name="Complete: Handwritten digits").click()
             page.locator("#jobs-open").click()
             expect(page.locator(".job-state.done")).to_have_count(2, timeout=60_000)
     finally:

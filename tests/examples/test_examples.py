@@ -138,6 +138,16 @@ def test_series_are_understood_too() -> None:
     assert 0.7 < _accuracy(session) < 1  # some are too weak to be heard
 
 
+def test_tables_have_columns_with_names_and_units() -> None:
+    session = Session(load_subject(ROOT / "examples" / "table_subject.py"), device="cpu")
+    described = session.description()
+    assert (described["kind"], described["classes"]) == ("table", ["sound", "worn"])
+    assert described["feature_names"] == ["hours", "temperature", "vibration", "load", "year"]
+    years = [float(session.display(index)[4]) for index in range(50)]
+    assert 2005 < np.mean(years) < 2025
+    assert _accuracy(session) > 0.85
+
+
 def _accuracy(session: Session) -> float:
     indices = np.arange(200)
     batch = session.batch(indices)

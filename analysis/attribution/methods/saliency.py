@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from captum.attr import Saliency
-
-from analysis.attribution import structure
+from analysis.attribution import gradients, structure
 from analysis.attribution.case import Case
 from analysis.attribution.method import Found, Method, Result, Told
 from analysis.attribution.parameters import Parameter
@@ -17,10 +15,8 @@ PARAMETERS = (Parameter("abs", "flag", False, "Sizes only: without the sign of t
 def run(case: Case, told: Told, **parameters: Any) -> Found:
     """The gradient, (n, *inputs.shape[1:]); its size with ``abs``."""
     told(0, 1, "passes", "Saliency")
-    values = Saliency(case.module).attribute(
-        case.inputs.clone(), abs=parameters["abs"], additional_forward_args=case.rows
-    )
-    return Found(values)
+    values = gradients.at(case, case.inputs, case.rows)
+    return Found(values.abs() if parameters["abs"] else values, extra={"signed": not parameters["abs"]})
 
 
 METHOD = Method(

@@ -8,6 +8,7 @@ from dashboard.views.attribution import (
     controls_panel,
     edit_panel,
     feedback_panel,
+    inspector,
     instances_panel,
     maps_panel,
     neighbours_panel,
@@ -30,5 +31,5 @@ PARTS = (
 
 def register(app: dash.Dash) -> None:
     """Attach every callback of the view to this app."""
-    for part in PARTS:
+    for part in (*PARTS, inspector):
         part.register(app)

@@ -107,8 +107,11 @@ def params_of(selection: Selection, method: dict[str, Any]) -> dict[str, Any]:
     return checked(declared, given)
 
 
-def frame(search: object) -> Frame:
-    """What is shown for an address. Raises NotReady or Pending, or a CutawayError of what failed."""
+def frame(search: object, *, wait: float = 0.0) -> Frame:
+    """What is shown for an address. Raises NotReady or Pending, or a CutawayError of what failed.
+
+    wait: seconds for the pre-flight. One panel waits for all of them: each that does holds a thread of the server.
+    """
     selection = Selection.parse(search)
     description = asking.described()
     found = subjects.extraction(selection, wait=0.0)
@@ -118,9 +121,7 @@ def frame(search: object) -> Frame:
         raise NotReady("Attribution", "The data set has no instances.", "Pass a data set with at least one.")
     instance = _instance(selection, extraction, total)
     unit = unit_of(selection)
-    answer: Answer = asking.ask(
-        selection, "attribution_methods", "Which methods fit this model", wait=subjects.WAIT_SECONDS, unit=unit
-    )
+    answer: Answer = asking.ask(selection, "attribution_methods", "Which methods fit this model", wait=wait, unit=unit)
     methods = list(answer.json["methods"])
     defaults = list(answer.json["defaults"])
     known = {item["name"] for item in methods}
@@ -148,22 +149,25 @@ def _instance(selection: Selection, extraction: Extraction | None, total: int) -
         return selection.instances[0]
     if extraction is None:
         raise NotReady("Attribution", "The sample is being read, to find the instances that go wrong.", waiting=True)
-    return ranked(extraction, selection.aorder)[0]
+    # While more is read, the first of what was read first: it stays the same until all is there.
+    first = None if extraction.complete else int(extraction.manifest["shard"])
+    order = "wrong" if selection.aorder == "disagreement" else selection.aorder
+    return ranked(extraction, order, first)[0]
 
 
-def ranked(extraction: Extraction, order: str) -> list[int]:
+def ranked(extraction: Extraction, order: str, most: int | None = None) -> list[int]:
     """Indices in the data set, in the order in which instances are offered; 'disagreement' is ranked by its panel.
 
-    'wrong': misclassified ones first, the most confident first; 'confidence': the least first; 'loss': the largest
-    first; 'index'.
+    order: 'wrong': misclassified ones first, the most confident first; 'confidence': the least first; 'loss': the
+    largest first; 'index'. most: of the first so many rows only.
     """
-    indices = np.asarray(extraction.indices)
-    confidence = np.nan_to_num(np.asarray(extraction.confidence, float), nan=0.0)
-    labels, predictions = np.asarray(extraction.labels), np.asarray(extraction.predictions)
+    indices = np.asarray(extraction.indices)[:most]
+    confidence = np.nan_to_num(np.asarray(extraction.confidence, float), nan=0.0)[:most]
+    labels, predictions = np.asarray(extraction.labels)[:most], np.asarray(extraction.predictions)[:most]
     if order == "confidence":
         keys: tuple[Any, ...] = (indices, confidence)
     elif order == "loss":
-        keys = (indices, -np.nan_to_num(np.asarray(extraction.loss, float), nan=-np.inf))
+        keys = (indices, -np.nan_to_num(np.asarray(extraction.loss, float), nan=-np.inf)[:most])
     elif order == "wrong":
         wrong = (labels >= 0) & (labels != predictions)
         keys = (indices, -confidence, ~wrong)

@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.layers.profiles import ClassDistribution
 from dashboard import theme
-from dashboard.views.layers.class_marks import class_colour
+from dashboard.widgets.class_marks import class_colour
 
 MOST_CLASSES = 12
 

@@ -13,10 +13,10 @@ from analysis.errors import CutawayError
 from analysis.results import Answer
 from dashboard.views.layers import data, scatter
 from dashboard.views.layers.asking import ask, mark_of
-from dashboard.views.layers.class_marks import class_mark
 from dashboard.views.layers.filter_map_figures import FilterMap, filter_map_figure, placed
 from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
+from dashboard.widgets.class_marks import class_mark
 from dashboard.widgets.states import empty_figure
 
 OUTPUTS = 9

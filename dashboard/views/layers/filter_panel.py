@@ -164,8 +164,11 @@ def steps(shown: data.Frame, index: int) -> list[Any]:
         found.append(
             html.Button(sign, className="outline-button", type="button", disabled=not 0 <= other <= last, **more)
         )
+    place = json.dumps({"view": "attribution", "explain": "unit", "layer": shown.layer.key, "filter": index})
+    more = attributes({"data-nav": place, "title": f"What in an instance drives this {word}: the Attribution view"})
     return [
         *found,
+        html.Button("Explain", type="button", className="outline-button", **more),
         html.Span(f"{index} (0 to {last:,})", className="control-label", **attributes({"data-filters": str(last + 1)})),
     ]
 

@@ -15,9 +15,9 @@ from dashboard.pictures import addresses, patches
 from dashboard.pictures.draw import Sheet
 from dashboard.pictures.patches import Patch
 from dashboard.views.layers import data, evidence
-from dashboard.views.layers.class_marks import class_mark
 from dashboard.views.layers.sprites import tile
 from dashboard.widgets.attributes import attributes
+from dashboard.widgets.class_marks import class_mark
 
 SHOWN = 12  # patches
 LABELS = 6

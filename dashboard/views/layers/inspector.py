@@ -16,8 +16,8 @@ from dashboard import services
 from dashboard.pictures import addresses
 from dashboard.selection import Selection
 from dashboard.views.layers import data, evidence
-from dashboard.views.layers.class_marks import class_mark
 from dashboard.widgets.attributes import attributes
+from dashboard.widgets.class_marks import class_mark
 from dashboard.widgets.findings import finding_detail
 from dashboard.widgets.states import empty
 
@@ -123,6 +123,7 @@ def instance_card(shown: data.Frame, index: int) -> html.Div:
             title,
             picture,
             _facts(rows),
+            html.P(_link("Why? Explain this instance", view="attribution", instances=str(index), explain=None)),
             html.H3("Scores"),
             *_scores(shown, row),
             html.H3(f"Strongest {data.noun(shown.layer, 2)} of {data.called(shown.layer)}"),
@@ -225,11 +226,18 @@ def filter_card(shown: data.Frame, index: int) -> html.Div:
             ),
             html.P(shown.count, className="subtitle"),
             _facts(rows),
+            html.P(explain_link(shown, index)),
             *_elsewhere(shown, index),
             html.H3("Findings"),
             *_details(own),
         ]
     )
+
+
+def explain_link(shown: data.Frame, index: int) -> html.Button:
+    """Leads to what in an instance drives a filter or unit, in the Attribution view."""
+    text = f"Explain this {data.noun(shown.layer, 1)}: what drives it"
+    return _link(text, view="attribution", explain="unit", layer=shown.layer.key, filter=index)
 
 
 def _elsewhere(shown: data.Frame, index: int | None) -> list[Any]:

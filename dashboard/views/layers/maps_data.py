@@ -14,7 +14,7 @@ from analysis.results import Answer
 from dashboard import subjects
 from dashboard.pictures import addresses, draw, routes
 from dashboard.views.layers import asking, data, maps_figures
-from dashboard.views.layers.class_marks import class_mark
+from dashboard.widgets.class_marks import class_mark
 
 SHOWN_COLUMNS = 24  # of a table's row
 

@@ -10,8 +10,8 @@ from dash import html
 
 from analysis.training.findings import plural
 from dashboard.views.layers import data
-from dashboard.views.layers.class_marks import class_mark
 from dashboard.widgets.attributes import attributes
+from dashboard.widgets.class_marks import class_mark
 
 CLASSES = 10
 FLIPPED = 12

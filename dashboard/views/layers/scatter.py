@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dashboard import theme
 from dashboard.views.layers import lasso
-from dashboard.views.layers.class_marks import NO_LABEL, class_colour, class_mark, class_symbol
+from dashboard.widgets.class_marks import NO_LABEL, class_colour, class_mark, class_symbol
 
 MOST_CLASSES = 24  # with a sign of their own
 MOST_LABELS = 10

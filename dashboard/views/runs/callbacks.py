@@ -171,6 +171,7 @@ def _card(demo: registry.Demo, jobs: list[Any], recorded: list[str]) -> html.Art
             size="xs",
             n_clicks=0,
             variant="default" if recorded else "filled",
+            **attributes({"aria-label": f"{'Complete' if recorded else 'Start'}: {demo.title}"}),
         )
         foot = html.Div([_open(demo, recorded), start] if recorded else start, className="demo-foot")
     return html.Article(

@@ -1,0 +1,67 @@
+"""Gradients of the score at many points, and noise around instances: what gradient methods share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from analysis.attribution import baselines
+from analysis.attribution.case import Case
+from analysis.attribution.faults import NO_GRADIENT, AttributionError
+
+ROWS = 64  # in one pass, of small instances
+
+
+def at(case: Case, x: Tensor, rows: Tensor, most: int = 0) -> Tensor:
+    """The gradient of each row's score (r, ...), of points (r, ...).
+
+    Args:
+        rows: (r,) int64, whose they are. most: rows in one pass, 0 for as many as suit the input.
+
+    Raises:
+        AttributionError: the score has no gradient at the input.
+    """
+    most = case.at_most(most or ROWS)
+    parts = []
+    for start in range(0, len(x), most):
+        some = x[start : start + most].detach().requires_grad_()
+        score = case.score(some, rows[start : start + most])
+        if not score.requires_grad:
+            raise AttributionError(*NO_GRADIENT)
+        [found] = torch.autograd.grad(score.sum(), some, allow_unused=True)
+        if found is None:
+            raise AttributionError(*NO_GRADIENT)
+        parts.append(found)
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def noise(case: Case, samples: int, stdevs: float, random_state: int) -> Tensor:
+    """Normal noise (samples, n, *inputs.shape[1:]), 0 at padding; ``stdevs`` times the range of each input.
+
+    An instance gets the same noise on its own and within any batch.
+    """
+    sizes = stdevs * spans(case)
+    shape = list(case.inputs.shape[1:])
+    found = torch.zeros(samples, *case.inputs.shape, dtype=case.inputs.dtype)
+    for row in range(len(case)):
+        own, place = list(shape), None
+        if case.lengths is not None and len(case.places) == 1:
+            place = case.places[0] - 1
+            own[place] = int(case.lengths[row])
+        generator = torch.Generator().manual_seed(random_state)
+        drawn = torch.randn(samples, *own, generator=generator, dtype=case.inputs.dtype)
+        target = found[:, row]
+        (target if place is None else target.narrow(place + 1, 0, own[place])).copy_(drawn)
+    return found.to(case.inputs.device) * sizes
+
+
+def spans(case: Case) -> Tensor:
+    """The range of values, broadcastable to ``case.inputs``: of each instance, largest minus smallest; of tables, of
+    each column over instances."""
+    if case.kind == "table":
+        pool = baselines.of_instances(case)
+        return (pool.amax(0) - pool.amin(0))[None]
+    seen = case.valid().expand_as(case.inputs)
+    high = case.inputs.masked_fill(~seen, -torch.inf).flatten(1).amax(1)
+    low = case.inputs.masked_fill(~seen, torch.inf).flatten(1).amin(1)
+    return (high - low).reshape(-1, *[1] * (case.inputs.dim() - 1))

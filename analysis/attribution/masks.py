@@ -1,0 +1,185 @@
+"""Many masked versions of instances, and the model's score of each, in passes of a size that suits the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from analysis.attribution.case import Case
+from analysis.attribution.faults import AttributionError
+from analysis.attribution.features import Features
+from analysis.attribution.method import Told
+from analysis.attribution.parameters import Parameter
+
+# Numbers that layers yield in one pass: about where small networks stop gaining from more rows (64 rows of a LeNet).
+AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 26}
+FEWEST, MOST = 8, 512  # rows in one pass; fewer only if eight would yield more than LARGEST numbers
+LARGEST = 1 << 28
+
+PER_EVAL = Parameter(
+    "perturbations_per_eval", "int", 0, "Rows in one pass of the model; 0: as many as suit its size.", 0, 4096
+)
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Masks of one instance. keep: ``keep(start, stop)`` yields masks start..stop-1: (r, ...), broadcastable to r
+    inputs: bool, True where the input stays and False where the baseline comes in; or float shares of the input."""
+
+    row: int
+    count: int
+    keep: Callable[[int, int], Tensor]
+
+
+class Players:
+    """The features of one instance that differ from its baseline. The others change nothing: their value is 0.
+
+    Attributes: features: all. live: numbers of those that differ, int64. count: of these.
+    """
+
+    def __init__(self, case: Case, row: int, base: Tensor, features: Features) -> None:
+        self.row, self.features = row, features
+        self._shape = tuple(case.inputs.shape[1:])
+        self._even = case.kind == "text"  # values of a text are summed over each token's vector
+        differs = (case.inputs[row] != base[row]).cpu()
+        touched = features.groups.expand(self._shape)[differs]
+        self.live: NDArray[np.int64] = torch.unique(touched[touched >= 0]).numpy()
+        self.count = len(self.live)
+        place = torch.full((features.count + 1,), self.count)  # the last is of values in no group: they stay
+        place[torch.from_numpy(self.live)] = torch.arange(self.count)
+        self._column = place[features.groups]
+        self._device = case.inputs.device
+
+    def masks(self, keep: NDArray[Any]) -> Masks:
+        """Versions of the instance. keep: (k, count), bool or shares, of the features that differ."""
+        whole = torch.cat([torch.from_numpy(keep), torch.ones(len(keep), 1, dtype=_torch_type(keep))], 1)
+        column = self._column.to(self._device)
+        return Masks(self.row, len(keep), lambda start, stop: whole[start:stop].to(self._device)[:, column])
+
+    def laid(self, values: NDArray[np.float64], *, even: bool = False) -> Tensor:
+        """A value for each feature that differs (count,) as values of the input (*inputs.shape[1:]), float32.
+
+        even: shared out among the numbers of a feature, so that they add up to its value, as always done for texts,
+        whose values are summed over each token's vector; else at each of its numbers, with 1 along axes that features
+        have whole.
+        """
+        every = self._every(values)
+        if not (even or self._even):
+            return self.features.laid(every).to(torch.float32)
+        shared = self.features.laid(every / self.features.sizes(self._shape))
+        return shared.expand(self._shape).to(torch.float32)
+
+    def laid_errors(self, errors: NDArray[np.float64], *, even: bool = False) -> Tensor:
+        """Standard errors in the form of ``laid``. Those of a token's vector are such that their squares add up to that
+        of the token, as whoever sums a vector up takes its numbers to be independent."""
+        if not self._even:
+            return self.laid(errors, even=even)
+        every = self._every(errors)
+        return self.features.laid(every / self.features.sizes(self._shape).sqrt()).expand(self._shape).float()
+
+    def _every(self, values: NDArray[np.float64]) -> Tensor:
+        every = torch.zeros(self.features.count, dtype=torch.float64)
+        every[torch.from_numpy(self.live)] = torch.from_numpy(np.asarray(values, np.float64))
+        return every
+
+    @property
+    def note(self) -> str:
+        """What was masked, in words."""
+        same = self.features.count - self.count
+        return f"{self.features.count:,} {self.features.what}" + (
+            f", of which {same:,} equal the baseline and count 0" if same else ""
+        )
+
+
+class Engine:
+    """Scores of masked versions.
+
+    Args:
+        case: an open one. base: baselines, the shape of ``case.inputs``. rows: of one pass, 0 for as many as suit.
+        told: of each pass. title: what is being done.
+
+    Attributes: done: versions so far. total: expected, for the progress.
+    """
+
+    def __init__(self, case: Case, base: Tensor, rows: int = 0, told: Told | None = None, title: str = "") -> None:
+        self.case, self.base = case, base
+        self.rows = rows or case.at_most(suitable_rows(case))
+        self._told, self._title = told or (lambda *_told: None), title
+        self.done, self.total = 0, 0
+
+    def scores(self, wanted: Sequence[Masks]) -> list[NDArray[np.float64]]:
+        """The score of every version, float64 (count,) for each of ``wanted``; passes are shared by several instances.
+
+        Raises:
+            AttributionError: a score is NaN or infinite.
+        """
+        self.total = max(self.total, self.done + sum(one.count for one in wanted))
+        parts = []
+        for pieces in _passes(wanted, self.rows):
+            self._told(self.done, self.total, "passes of one instance", self._title)
+            x = torch.cat([self._masked(*piece) for piece in pieces]) if len(pieces) > 1 else self._masked(*pieces[0])
+            rows = torch.cat([torch.full((stop - start,), one.row) for one, start, stop in pieces])
+            with torch.no_grad():
+                parts.append(self.case.score(x, rows).double().cpu().numpy())
+            self.done += len(x)
+        flat = np.concatenate(parts) if parts else np.zeros(0)
+        if not np.isfinite(flat).all():
+            raise AttributionError(
+                f"The score is NaN or infinite for {int((~np.isfinite(flat)).sum()):,} of {len(flat):,} versions of "
+                "the instance in which parts are replaced by the baseline.",
+                "Choose another baseline.",
+            )
+        return list(np.split(flat, np.cumsum([one.count for one in wanted])[:-1]))
+
+    def falls(self, wanted: Sequence[Masks]) -> list[NDArray[np.float64]]:
+        """Score of the instance minus that of each version, as ``scores``; one for each instance, in their order."""
+        whole = [Masks(one.row, 1, lambda _start, _stop: self._everything) for one in wanted]
+        found = self.scores([*wanted, *whole])
+        return [full - part for part, full in zip(found, found[len(wanted) :], strict=False)]
+
+    @property
+    def _everything(self) -> Tensor:
+        return torch.ones([1] * self.case.inputs.dim(), dtype=torch.bool, device=self.case.inputs.device)
+
+    def _masked(self, masks: Masks, start: int, stop: int) -> Tensor:
+        keep = masks.keep(start, stop)
+        x, base = self.case.inputs[masks.row][None], self.base[masks.row][None]
+        mixed = torch.where(keep, x, base) if keep.dtype == torch.bool else torch.lerp(base, x, keep.to(x.dtype))
+        return mixed.expand(stop - start, *x.shape[1:])
+
+
+def suitable_rows(case: Case) -> int:
+    """Rows in one pass: by what the layers yield for one instance, so that the same model always gets the same."""
+    layers = sum(info.filters * int(np.prod(info.spatial)) for info in case.session.layers)
+    each = max(layers, case.inputs[0].numel(), 1)
+    at_once = AT_ONCE["cuda" if case.inputs.device.type == "cuda" else "cpu"]
+    rows = min(max(at_once // each, FEWEST), MOST)
+    return max(min(1 << (rows.bit_length() - 1), LARGEST // each), 1)
+
+
+def _passes(wanted: Sequence[Masks], rows: int) -> Iterator[list[tuple[Masks, int, int]]]:
+    """(masks, start, stop) of each pass, ``rows`` versions in all but the last."""
+    pieces: list[tuple[Masks, int, int]] = []
+    room = rows
+    for one in wanted:
+        start = 0
+        while start < one.count:
+            stop = min(one.count, start + room)
+            pieces.append((one, start, stop))
+            room -= stop - start
+            start = stop
+            if room == 0:
+                yield pieces
+                pieces, room = [], rows
+    if pieces:
+        yield pieces
+
+
+def _torch_type(array: NDArray[Any]) -> torch.dtype:
+    return torch.bool if array.dtype == np.bool_ else torch.float32 if array.dtype == np.float32 else torch.float64

@@ -1,0 +1,76 @@
+"""Neuron conductance: what the input adds to the score by way of one filter or hidden unit."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.attribution import baselines
+from analysis.attribution.case import Case
+from analysis.attribution.layer_pass import LayerPass
+from analysis.attribution.method import Found, Method, Result, Told
+from analysis.attribution.methods.layer_activation import fit
+from analysis.attribution.methods.layer_conductance import ROWS, applies
+from analysis.attribution.methods.neuron_gradient import LAYER, NEURON, chosen
+from analysis.attribution.parameters import Parameter
+
+PARAMETERS = (
+    LAYER,
+    NEURON,
+    baselines.PARAMETER,
+    Parameter("n_steps", "int", 50, "Points on the line from the baseline to the input.", 2, 1000),
+    Parameter("internal_batch_size", "int", 0, "Rows in one pass of the model; 0: as many as suit the input.", 0, 4096),
+)
+
+
+@cache
+def _nodes(steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points from -1 to 1 and their weights; finding them takes as long as a small network's gradient."""
+    nodes, weights = np.polynomial.legendre.leggauss(steps)
+    return nodes, weights
+
+
+def run(case: Case, told: Told, **parameters: Any) -> Found:
+    """(x - x') times the mean, along the line, of the score's gradient through the unit, (n, *inputs.shape[1:]).
+
+    All positions of the unit count, so that the values add up to the unit's layer conductance; by Gauss-Legendre
+    quadrature (Dhamdhere et al. 2019, equation 2). Captum's takes one position of a unit, and no recurrent layer.
+    """
+    info, number = chosen(case, parameters)
+    base = baselines.of(case, parameters["baselines"])
+    n, steps = len(case), parameters["n_steps"]
+    nodes, weights = _nodes(steps)
+    at_once = max(1, case.at_most(parameters["internal_batch_size"] or ROWS) // n)
+    total = torch.zeros_like(case.inputs)
+    with LayerPass(case, info, cut=False) as layer:
+        for start in range(0, steps, at_once):
+            told(start, steps, "steps", "Neuron conductance")
+            some = slice(start, start + at_once)
+            x = torch.cat([base + (1 + node) / 2 * (case.inputs - base) for node in nodes[some].tolist()])
+            point = layer(x.requires_grad_(), case.rows.repeat(len(nodes[some])))
+            by_unit = point.masked(layer.gradient(point, keep=True))[:, number].detach()
+            through = (by_unit * point.values[:, number]).sum()
+            [found] = torch.autograd.grad(through, x)
+            parts = found.unflatten(0, (-1, n))
+            total += torch.einsum("k,k...->...", torch.tensor(weights[some] / 2).to(parts), parts)
+    return Found(total * (case.inputs - base), baseline=case.scores(base), extra={"layer": info.key, "neuron": number})
+
+
+METHOD = Method(
+    name="neuron_conductance",
+    title="Neuron conductance",
+    family="layer",
+    version=1,
+    summary="What each value of the input adds to the score by way of one filter or hidden unit.",
+    source="Dhamdhere et al., 'How Important Is a Neuron?', ICLR 2019, equation 2.",
+    result=Result(),
+    parameters=PARAMETERS,
+    run=run,
+    applies=applies,
+    fit=fit,
+    costs="n_steps passes forward and backward",
+)

@@ -1,0 +1,1 @@
+"""Explanations of many instances: means, what leads, groups and outliers."""

@@ -1,0 +1,156 @@
+/* The Attribution view: its controls write the address, opacity needs no server, arrow keys move. */
+(function () {
+  "use strict";
+  const ns = (window.dash_clientside = window.dash_clientside || {});
+  const NO = () => window.dash_clientside.no_update;
+  const NAME = /^([a-z_]+)\.(\w+)=([^;]+)$/;
+
+  function query(name) {
+    return window.cutaway.params().get(name);
+  }
+  function shown() {
+    const view = document.getElementById("view-attribution");
+    return view && !view.hidden;
+  }
+
+  /* 'method.name=value;...' as [[name, value], ...], in the order of the address. */
+  function chosen() {
+    const parts = (query("params") || "").split(";").map((part) => part.match(NAME)).filter(Boolean);
+    return new Map(parts.map((part) => [part[1] + "." + part[2], part[3]]));
+  }
+  function text(value) {
+    return typeof value === "number" ? String(value) : value === null || value === undefined ? "" : String(value);
+  }
+  function same(a, b) {
+    return a === b || (a !== "" && b !== "" && Number(a) === Number(b));
+  }
+
+  ns.attribution = {
+    /* A class picked by hand. A contrast is between two numbers: what is predicted is known for the sample. */
+    target(first, minus, spec) {
+      if (!shown() || !first) return;
+      const number = first === "predicted" || first === "true" ? spec && spec[first] : Number(first);
+      let target = first;
+      if (minus && number !== null && number !== undefined && String(number) !== minus) target = number + "-" + minus;
+      const now = query("target") || "predicted";
+      if (target !== now) window.cutaway.navigate({ target: target === "predicted" ? null : target });
+      else if (minus && target === first) window.dash_clientside.set_props("at-minus", { value: null });
+    },
+    followTarget() {
+      const [first, minus] = (query("target") || "predicted").split("-");
+      return [first, minus || null];
+    },
+    /* A parameter changed by hand: at its default it leaves the address. */
+    params(values, spec) {
+      const found = chosen();
+      const defaults = (spec && spec.defaults) || {};
+      let changed = false;
+      for (const item of window.dash_clientside.callback_context.triggered || []) {
+        const name = JSON.parse(item.prop_id.slice(0, item.prop_id.lastIndexOf("."))).name;
+        const value = text(item.value);
+        const now = found.has(name) ? found.get(name) : defaults[name] || "";
+        if (value === "" || same(value, now)) continue;
+        if (same(value, defaults[name] || "")) found.delete(name);
+        else found.set(name, value);
+        changed = true;
+      }
+      if (!changed) return;
+      window.cutaway.navigate({ params: [...found].map((pair) => pair.join("=")).join(";") || null });
+    },
+    followParams(_explain, before, spec) {
+      const found = chosen();
+      const defaults = (spec && spec.defaults) || {};
+      return window.dash_clientside.callback_context.outputs_list.map((output, index) => {
+        const name = output.id.name;
+        const value = found.has(name) ? found.get(name) : defaults[name];
+        if (value === undefined || same(text(before[index]), value)) return NO();
+        return typeof before[index] === "number" ? Number(value) : value || null;
+      });
+    },
+    /* The overlays are there already: only how they are laid over the picture changes. */
+    look(clip, opacity) {
+      const panel = document.getElementById("at-maps-panel");
+      if (panel) panel.style.setProperty("--at-opacity", String(opacity));
+      return [clip >= 100 ? "the largest" : clip + " %", Number(opacity).toFixed(2)];
+    },
+    instance(value) {
+      if (!shown() || value === "" || value === null || value === undefined) return;
+      if ((query("instances") || "").split(",")[0] !== String(value)) window.cutaway.navigate({ instances: value });
+    },
+    followOrder() {
+      return query("aorder") || "wrong";
+    },
+    firstPage() {
+      return null;
+    },
+    inView() {
+      window.setTimeout(() => {
+        const list = document.getElementById("at-tiles");
+        const tile = list && list.querySelector(".at-tile.chosen");
+        if (!tile) return;
+        const left = tile.offsetLeft - list.offsetLeft;
+        if (left < list.scrollLeft || left + tile.offsetWidth > list.scrollLeft + list.clientWidth) {
+          list.scrollLeft = left - list.clientWidth / 3;
+        }
+        const top = tile.offsetTop - list.offsetTop;
+        if (top < list.scrollTop || top + tile.offsetHeight > list.scrollTop + list.clientHeight) {
+          list.scrollTop = top - list.clientHeight / 3;
+        }
+      }, 0);
+    },
+  };
+
+  document.addEventListener("click", (event) => {
+    const page = event.target.closest("[data-at-page]");
+    if (page) return window.dash_clientside.set_props("at-page", { data: Number(page.dataset.atPage) });
+    const method = event.target.closest("[data-at-method]");
+    if (!method || method.getAttribute("aria-disabled") === "true") return;
+    /* The list says what is shown, also where the address leaves it to the defaults. */
+    const boxes = [...document.querySelectorAll("#at-methods [data-at-method]")];
+    const checked = boxes.filter((box) => box.getAttribute("aria-checked") === "true").map((box) => box.dataset.atMethod);
+    const before = (query("methods") || "").split(",").filter((name) => checked.includes(name));
+    const names = [...new Set([...before, ...checked])];
+    const name = method.dataset.atMethod;
+    const next = names.includes(name) ? names.filter((other) => other !== name) : [...names, name];
+    window.cutaway.navigate({ methods: next.join(",") || null });
+  });
+
+  /* Inside a text the arrow keys go from token to token; its value is said below. */
+  function say(token) {
+    const line = token.closest(".at-tokens").nextElementSibling;
+    if (line) line.textContent = token.getAttribute("aria-label");
+  }
+  function move(event) {
+    const token = event.target.closest && event.target.closest(".at-token");
+    if (!token) return;
+    const all = [...token.parentElement.querySelectorAll(".at-token")];
+    const at = all.indexOf(token);
+    const next = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (!all[next]) return;
+    token.tabIndex = -1;
+    all[next].tabIndex = 0;
+    all[next].focus();
+  }
+  window.addEventListener("keydown", move, true);
+  for (const kind of ["mouseover", "focusin"]) {
+    document.addEventListener(kind, (event) => {
+      const token = event.target.closest && event.target.closest(".at-token");
+      if (token) say(token);
+    });
+  }
+
+  /* Arrow keys elsewhere: the instance before and after, in the order of the list. */
+  document.addEventListener("DOMContentLoaded", () => {
+    const others = window.cutaway.step;
+    window.cutaway.step = (by, event) => {
+      if (!shown()) return others && others(by, event);
+      event.preventDefault();
+      const buttons = document.querySelectorAll("#at-steps button");
+      const button = buttons[by < 0 ? 0 : 1];
+      if (button && !button.disabled) button.click();
+    };
+  });
+})();

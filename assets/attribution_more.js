@@ -1,0 +1,215 @@
+/* The Attribution view's lower panels: what is asked for by a click, picking places of an instance, editing it. */
+(function () {
+  "use strict";
+  const ns = (window.dash_clientside = window.dash_clientside || {});
+  const NO = () => window.dash_clientside.no_update;
+  const set = (id, props) => window.dash_clientside.set_props(id, props);
+  const MOST_WANTED = 200;
+  const MOST_EDITS = 20;
+  const MOST_MARKS = 50;
+
+  /* Answers asked for in this visit. The list is kept here; the answers are kept by the server for everyone. */
+  let wanted = [];
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-at-want]");
+    if (!target) return;
+    const asked = target.dataset.atWant.split(" ").filter(Boolean);
+    wanted = [...wanted.filter((one) => !asked.includes(one)), ...asked].slice(-MOST_WANTED);
+    set("at-wanted", { data: wanted });
+  });
+
+  /* A box on a picture: drawn with a pointer, or by its four numbers. In pixels of the instance, half open. */
+  const CORNERS = ["x0", "y0", "x1", "y1"];
+  let drag = null;
+
+  function spot(pick, event) {
+    const box = pick.getBoundingClientRect();
+    const along = (at, start, size, count) => Math.min(count, Math.max(0, ((at - start) / size) * count));
+    return [
+      along(event.clientX, box.left, box.width, Number(pick.dataset.width)),
+      along(event.clientY, box.top, box.height, Number(pick.dataset.height)),
+    ];
+  }
+
+  function between(pick, from, to) {
+    const size = [Number(pick.dataset.width), Number(pick.dataset.height)];
+    const low = [0, 1].map((i) => Math.min(size[i] - 1, Math.floor(Math.min(from[i], to[i]))));
+    const high = [0, 1].map((i) => Math.min(size[i], Math.max(low[i] + 1, Math.ceil(Math.max(from[i], to[i])))));
+    return [...low, ...high];
+  }
+
+  function frame(pick, corners) {
+    const shown = pick.querySelector(".at-pick-box");
+    const whole = corners.every((value) => Number.isFinite(value)) && corners[2] > corners[0] && corners[3] > corners[1];
+    shown.hidden = !whole;
+    if (!whole) return;
+    const width = Number(pick.dataset.width), height = Number(pick.dataset.height);
+    shown.style.left = (100 * corners[0]) / width + "%";
+    shown.style.top = (100 * corners[1]) / height + "%";
+    shown.style.width = (100 * (corners[2] - corners[0])) / width + "%";
+    shown.style.height = (100 * (corners[3] - corners[1])) / height + "%";
+  }
+
+  document.addEventListener("pointerdown", (event) => {
+    const pick = event.target.closest(".at-pick");
+    if (!pick || event.button) return;
+    event.preventDefault();
+    drag = { pick: pick, from: spot(pick, event) };
+    try { pick.setPointerCapture(event.pointerId); } catch (error) { /* a pointer that is gone already */ }
+  });
+  document.addEventListener("pointermove", (event) => {
+    if (drag) frame(drag.pick, between(drag.pick, drag.from, spot(drag.pick, event)));
+  });
+  document.addEventListener("pointerup", (event) => {
+    if (!drag) return;
+    const corners = between(drag.pick, drag.from, spot(drag.pick, event));
+    const prefix = drag.pick.dataset.atPick;
+    drag = null;
+    CORNERS.forEach((name, index) => set(prefix + "-" + name, { value: corners[index] }));
+  });
+  document.addEventListener("pointercancel", () => { drag = null; });
+
+  /* A token or column: one at a time while editing, any number where they are marked. */
+  document.addEventListener("click", (event) => {
+    const chip = event.target.closest("[data-at-chip]");
+    if (!chip) return;
+    const list = chip.closest("[data-at-chips]");
+    const prefix = list.dataset.atChips;
+    const many = list.dataset.many === "yes";
+    const on = chip.getAttribute("aria-pressed") !== "true";
+    if (!many) for (const other of list.querySelectorAll("[data-at-chip]")) other.setAttribute("aria-pressed", "false");
+    chip.setAttribute("aria-pressed", on ? "true" : "false");
+    const chosen = [...list.querySelectorAll("[aria-pressed=true]")].map((one) => Number(one.dataset.atChip));
+    set(prefix + "-chosen", { data: chosen });
+    if (!many) set(prefix + "-token", { value: on ? chip.dataset.token : "" });
+  });
+
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-at-delete],[data-at-clear]");
+    if (!target) return;
+    if (target.dataset.atClear) set(target.dataset.atClear, { data: [] });
+    else set("at-feedback-command", { data: { delete: target.dataset.atDelete, at: Date.now() } });
+  });
+
+  /* Edits: a list in the address. */
+  function edits() {
+    try {
+      const found = JSON.parse(window.cutaway.params().get("edit") || "[]");
+      return Array.isArray(found) ? found : [];
+    } catch (error) {
+      return [];
+    }
+  }
+
+  function write(list) {
+    window.cutaway.navigate({ edit: list.length ? JSON.stringify(list) : null });
+  }
+
+  function add(one) {
+    const list = edits();
+    if (list.length >= MOST_EDITS) return "At most " + MOST_EDITS + " changes at a time: undo one first.";
+    write([...list, one]);
+    return "";
+  }
+
+  function whole(values) {
+    return values.every((value) => value !== "" && value !== null && value !== undefined && Number.isFinite(Number(value)));
+  }
+
+  function which() {
+    const context = window.dash_clientside.callback_context;
+    return context.triggered && context.triggered.length ? context.triggered[0].prop_id.split(".")[0] : "";
+  }
+
+  ns.attributionMore = {
+    /* The frame follows the four numbers. */
+    follow(x0, y0, x1, y1, _drawn, prefix) {
+      const pick = document.querySelector('.at-pick[data-at-pick="' + prefix.slice(0, -3) + '"]');
+      if (pick && !drag) frame(pick, whole([x0, y0, x1, y1]) ? [x0, y0, x1, y1].map(Number) : [NaN]);
+      return NO();
+    },
+    picture(_paint, _blur, x0, y0, x1, y1, fill, sigma) {
+      if (!which()) return NO();
+      if (!whole([x0, y0, x1, y1])) return "Mark a box first: drag on the picture, or fill in its four numbers.";
+      const box = [x0, y0, x1, y1].map(Number);
+      if (which() === "at-edit-blur") return add({ op: "blur", box: box, sigma: Number(sigma) || 3 });
+      return add({ op: "paint", box: box, fill: fill });
+    },
+    text(_replace, _delete, _insert, chosen, token) {
+      if (!which()) return NO();
+      const at = Array.isArray(chosen) && chosen.length ? chosen[0] : null;
+      if (at === null) return "Choose a token first.";
+      if (which() === "at-edit-delete") return add({ op: "delete", at: at });
+      const word = (token || "").trim();
+      if (!word) return "Write the token to put there.";
+      return add({ op: which() === "at-edit-insert" ? "insert" : "replace", at: at, token: word });
+    },
+    series(_mute, channel, from, to, fill, rate) {
+      if (!which()) return NO();
+      if (!whole([from, to]) || Number(to) <= Number(from)) return "Give a span: from, and a larger to.";
+      const step = (value) => Math.round(Number(value) * (rate || 1));
+      const span = [step(from), Math.max(step(from) + 1, step(to))];
+      return add({ op: "mute", channel: channel === "all" || channel === null ? null : Number(channel), span: span, fill: fill });
+    },
+    /* A column's field or slider was moved. The last value given for a column is the one that counts. */
+    table(_fields, _sliders, shown) {
+      const context = window.dash_clientside.callback_context;
+      const moved = (context.triggered || [])[0];
+      if (!moved || !shown || !moved.prop_id.startsWith("{")) return NO();
+      const column = JSON.parse(moved.prop_id.slice(0, moved.prop_id.lastIndexOf("."))).index;
+      const value = Number(moved.value);
+      if (moved.value === "" || moved.value === null || moved.value === undefined || !Number.isFinite(value)) return NO();
+      const now = shown[String(column)];
+      if (now === undefined || Math.abs(value - now) <= 1e-9 * Math.max(1, Math.abs(now))) return NO();
+      const rest = edits().filter((one) => !(one.op === "set" && one.column === column));
+      write([...rest, { op: "set", column: column, value: value }].slice(-MOST_EDITS));
+      return "";
+    },
+    back(_undo, _reset) {
+      if (!which()) return NO();
+      write(which() === "at-edit-reset" ? [] : edits().slice(0, -1));
+      return "";
+    },
+    whenWrong(verdict) {
+      return verdict !== "wrong";
+    },
+    /* A box or a span that should not matter joins those marked before. */
+    mark(_box, _span, x0, y0, x1, y1, channel, from, to, rate, marks) {
+      if (!which()) return NO();
+      const list = Array.isArray(marks) ? marks : [];
+      if (list.length >= MOST_MARKS) return "At most " + MOST_MARKS + " marks: save, or clear them.";
+      if (which() === "at-feedback-add-box") {
+        if (!whole([x0, y0, x1, y1])) return "Mark a box first: drag on the picture, or fill in its four numbers.";
+        set("at-feedback-marks", { data: [...list, [x0, y0, x1, y1].map(Number)] });
+        return "";
+      }
+      if (!whole([from, to]) || Number(to) <= Number(from)) return "Give a span: from, and a larger to.";
+      const step = (value) => Math.round(Number(value) * (rate || 1));
+      const one = channel === "all" || channel === null || channel === undefined ? null : Number(channel);
+      set("at-feedback-marks", { data: [...list, [one, step(from), Math.max(step(from) + 1, step(to))]] });
+      return "";
+    },
+    forget() {
+      return [[], []];
+    },
+    /* Whose attributions are averaged. */
+    subset(value) {
+      const now = window.cutaway.params().get("subset") || "all";
+      if (value && value !== now) window.cutaway.navigate({ subset: value === "all" ? null : value });
+    },
+    followSubset() {
+      return window.cutaway.params().get("subset") || "all";
+    },
+    /* Another layer to compare instances in. */
+    layer(value, mark) {
+      if (value && mark && mark.layer && value !== mark.layer) window.cutaway.navigate({ layer: value });
+    },
+    /* A span dragged in the figure fills the two fields. */
+    span(selected) {
+      const range = selected && selected.range && selected.range.x;
+      if (!range) return [NO(), NO()];
+      const round = (value) => Number(value.toPrecision(4));
+      return [round(Math.max(0, Math.min(...range))), round(Math.max(...range))];
+    },
+  };
+})();

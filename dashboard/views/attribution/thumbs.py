@@ -1,0 +1,76 @@
+"""Instances as small pictures or a few words, for lists of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from dash import html
+
+from analysis.errors import NotFound
+from analysis.extraction.reader import Extraction
+from dashboard.pictures import addresses, patches
+from dashboard.pictures.patches import Patch
+
+SIDE = 64  # pixels of the page
+MOST = patches.MOST_PATCHES
+WORDS = 14  # of a text
+CELLS = 4  # of a table's row
+
+
+def thumbs(found: Extraction, indices: Sequence[int]) -> list[Any]:
+    """One for each instance, in order: a tile of a sprite, the first words of a text, a row's first cells.
+
+    An instance that is not in the sample has none (None).
+    """
+    there = [index for index in indices if found.row_of(index) is not None][:MOST]
+    if found.kind in ("image", "series"):
+        tiles = _tiles(found, there)
+        return [tiles.get(index) for index in indices]
+    make = _words if found.kind == "text" else _cells
+    return [make(found, index) if index in there else None for index in indices]
+
+
+def _tiles(found: Extraction, indices: list[int]) -> dict[int, Any]:
+    if not indices:
+        return {}
+    try:
+        sheet = patches.sheet_of(patches.tiles(found, [Patch(index, ()) for index in indices]))
+    except NotFound:
+        return {}
+    source = addresses.instances(found.directory.name, indices)
+    made = {}
+    for place, index in enumerate(indices):
+        row, across = divmod(place, sheet.columns)
+        scale = SIDE / max(sheet.width, sheet.height)
+        # Percentages of a background count from its free play, which is one tile less than the whole.
+        x = 100 * across / max(1, sheet.columns - 1)
+        y = 100 * row / max(1, sheet.rows - 1)
+        style = {
+            "backgroundImage": f'url("{source}")',
+            "backgroundSize": f"{100 * sheet.columns}% {100 * sheet.rows}%",
+            "backgroundPosition": f"{x:.4f}% {y:.4f}%",
+            "width": f"{max(1, round(sheet.width * scale))}px",
+            "height": f"{max(1, round(sheet.height * scale))}px",
+        }
+        made[index] = html.Span(style=style, className="at-thumb")
+    return made
+
+
+def _words(found: Extraction, index: int) -> Any:
+    try:
+        tokens = found.tokens(index)
+    except NotFound:
+        return html.Span("The text is not kept.", className="at-words")
+    text = " ".join(tokens[:WORDS]) + (" …" if len(tokens) > WORDS else "")
+    return html.Span(text, className="at-words")
+
+
+def _cells(found: Extraction, index: int) -> Any:
+    try:
+        values = np.asarray(found.display(index)).reshape(-1)
+    except NotFound:
+        return None
+    text = ", ".join(f"{float(value):.3g}" for value in values[:CELLS])
+    return html.Span(text + (", …" if len(values) > CELLS else ""), className="at-words")
