@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from captum.attr import Saliency
 from torch import Tensor
 
 from analysis.attribution import baselines
@@ -10,6 +11,7 @@ from analysis.attribution.case import Case
 from analysis.attribution.faults import NO_GRADIENT, AttributionError
 
 ROWS = 64  # in one pass, of small instances
+UNUSED = "not have been used in the graph"  # what autograd says of an input that the score does not depend on
 
 
 def at(case: Case, x: Tensor, rows: Tensor, most: int = 0) -> Tensor:
@@ -21,18 +23,34 @@ def at(case: Case, x: Tensor, rows: Tensor, most: int = 0) -> Tensor:
     Raises:
         AttributionError: the score has no gradient at the input.
     """
-    most = case.at_most(most or ROWS)
+
+    def score(some: Tensor, owners: Tensor) -> Tensor:
+        found = case.score(some, owners)
+        if not found.requires_grad:
+            raise AttributionError(*NO_GRADIENT)
+        return found
+
+    most, captum = case.at_most(most or ROWS), Saliency(score)
     parts = []
     for start in range(0, len(x), most):
         some = x[start : start + most].detach().requires_grad_()
-        score = case.score(some, rows[start : start + most])
-        if not score.requires_grad:
-            raise AttributionError(*NO_GRADIENT)
-        [found] = torch.autograd.grad(score.sum(), some, allow_unused=True)
-        if found is None:
-            raise AttributionError(*NO_GRADIENT)
-        parts.append(found)
+        try:
+            found = captum.attribute(some, abs=False, additional_forward_args=rows[start : start + most])
+        except RuntimeError as error:
+            if UNUSED in str(error):
+                raise AttributionError(*NO_GRADIENT) from None
+            raise
+        parts.append(found.detach())
     return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def per_token(case: Case, values: Tensor) -> Tensor:
+    """Gradients (n, T, D) of a text's vectors as the length of each token's, divided evenly over its D numbers: their
+    sum would be the slope along one direction of many. Li et al., 'Visualizing and Understanding Neural Models in NLP',
+    NAACL 2016. Of other kinds, what is given."""
+    if case.kind != "text" or values.dim() != 3:
+        return values
+    return (values.norm(dim=2, keepdim=True) / values.shape[2]).expand_as(values)
 
 
 def noise(case: Case, samples: int, stdevs: float, random_state: int) -> Tensor:

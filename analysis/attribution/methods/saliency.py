@@ -13,10 +13,12 @@ PARAMETERS = (Parameter("abs", "flag", False, "Sizes only: without the sign of t
 
 
 def run(case: Case, told: Told, **parameters: Any) -> Found:
-    """The gradient, (n, *inputs.shape[1:]); its size with ``abs``."""
+    """The gradient, (n, *inputs.shape[1:]); its size with ``abs``, and of texts always, by token."""
     told(0, 1, "passes", "Saliency")
     values = gradients.at(case, case.inputs, case.rows)
-    return Found(values.abs() if parameters["abs"] else values, extra={"signed": not parameters["abs"]})
+    sizes = gradients.per_token(case, values)
+    unsigned = parameters["abs"] or sizes is not values
+    return Found(sizes.abs() if unsigned else values, extra={"signed": not unsigned})
 
 
 METHOD = Method(
