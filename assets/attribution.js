@@ -25,7 +25,53 @@
     return a === b || (a !== "" && b !== "" && Number(a) === Number(b));
   }
 
+  /* The methods that the address means at this moment: the list from the server may be older than the last click. */
+  function ticked() {
+    const known = [...document.querySelectorAll("#at-methods [data-at-method]")];
+    const names = known.map((box) => box.dataset.atMethod);
+    const page = document.getElementById("at-methods-known");
+    const defaults = page ? page.dataset.atDefaults.split(",").filter(Boolean) : [];
+    const most = page ? Number(page.dataset.atMost) : names.length;
+    const asked = [...new Set((query("methods") || "").split(","))].filter((name) => names.includes(name));
+    return { names: (asked.length ? asked : defaults).slice(0, most), most, known, usual: !query("methods") };
+  }
+  function put(box, name, value) {
+    if (box.getAttribute(name) !== value) box.setAttribute(name, value);
+  }
+  /* Ticks follow the address, whatever the server drew last. */
+  function paint() {
+    const { names, most, known, usual } = ticked();
+    if (!known.length) return;
+    const full = names.length >= most;
+    for (const box of known) {
+      const on = names.includes(box.dataset.atMethod);
+      put(box, "aria-checked", on ? "true" : "false");
+      put(box, "aria-disabled", !on && (full || box.dataset.atFits === "no") ? "true" : "false");
+    }
+    const note = document.getElementById("at-methods-note");
+    if (!note) return;
+    const said = full ? names.length + " shown, the most there can be: untick one to choose another"
+      : names.length + " shown, at most " + most;
+    const line = said + (usual ? "; these are the defaults." : ".");
+    if (note.textContent !== line) note.textContent = line;
+    note.classList.toggle("at-full", full);
+  }
+  function watch() {
+    const list = document.getElementById("at-methods");
+    if (!list || list.dataset.watched) return;
+    list.dataset.watched = "yes";
+    const filter = ["aria-checked", "aria-disabled", "data-at-method", "data-at-defaults"];
+    new MutationObserver(paint).observe(list.parentElement, {
+      subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: filter,
+    });
+  }
+
   ns.attribution = {
+    /* After every move in the address, and everything the server draws. */
+    followMethods() {
+      watch();
+      window.setTimeout(paint, 0);
+    },
     /* A class picked by hand. A contrast is between two numbers: what is predicted is known for the sample. */
     target(first, minus, spec) {
       if (!shown() || !first) return;
@@ -105,14 +151,12 @@
     if (page) return window.dash_clientside.set_props("at-page", { data: Number(page.dataset.atPage) });
     const method = event.target.closest("[data-at-method]");
     if (!method || method.getAttribute("aria-disabled") === "true") return;
-    /* The list says what is shown, also where the address leaves it to the defaults. */
-    const boxes = [...document.querySelectorAll("#at-methods [data-at-method]")];
-    const checked = boxes.filter((box) => box.getAttribute("aria-checked") === "true").map((box) => box.dataset.atMethod);
-    const before = (query("methods") || "").split(",").filter((name) => checked.includes(name));
-    const names = [...new Set([...before, ...checked])];
+    const { names, most } = ticked();
     const name = method.dataset.atMethod;
     const next = names.includes(name) ? names.filter((other) => other !== name) : [...names, name];
+    if (next.length > most) return;
     window.cutaway.navigate({ methods: next.join(",") || null });
+    paint();
   });
 
   /* Inside a text the arrow keys go from token to token; its value is said below. */

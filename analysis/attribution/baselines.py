@@ -16,11 +16,13 @@ from torch import Tensor
 from analysis.attribution.case import Case
 from analysis.attribution.parameters import Parameter
 from analysis.data.tensors import as_tensor
+from analysis.data.unpack import MASK
 from analysis.errors import ParameterError
 
 CHOICES = ("zero", "mean", "blur", "pad", "own")
 MANY = ("instances", "own")  # for methods that take a distribution
 DRAWN = 64  # instances that a mean is of
+HELD = 32 << 20  # numbers of all instances together that others are drawn from
 SEED = 0  # of drawing them
 BLUR = 0.1  # width of the blur as a share of the picture's shorter side
 PARAMETER = Parameter(
@@ -77,30 +79,48 @@ def of(case: Case, name: str) -> Tensor:
     return torch.where(case.valid(), found, case.inputs)
 
 
-def several(case: Case, k: int, random_state: int, name: str = "instances") -> Tensor:
-    """k baselines (k, *inputs.shape[1:]), the same for every instance of the case.
+class Several:
+    """k baselines (k, *inputs.shape[1:]), the same for every instance of the case, made as slices of them are taken.
 
-    'instances': drawn at random; of texts and of series of different lengths, each step is drawn on its own from all
-    valid steps, as what comes first in one says nothing about another. 'own': the subject's, drawn with replacement if
-    there are fewer or more.
+    'instances': drawn at random, of large inputs from no more than fit into memory; of texts and of series of different
+    lengths, each step is drawn on its own from all valid steps, as what comes first in one says nothing about another.
+    'own': the subject's, drawn with replacement if there are fewer or more.
 
     Raises:
         ParameterError: as ``of``.
     """
-    generator = torch.Generator().manual_seed(random_state)
-    if name == "own":
-        if case.session.subject.baselines is None:
-            raise ParameterError("The subject has no baselines of its own.", "Choose 'instances', or give baselines=.")
-        own = _own(case, int(case.lengths.argmax()) if case.lengths is not None else 0)
-        return own[torch.randint(len(own), (k,), generator=generator)] if len(own) != k else own
-    pool = _drawn(case, k if not _by_step(case) else DRAWN, random_state)
-    if not _by_step(case):
-        rows = torch.cat(pool)
-        return rows[:k] if len(rows) >= k else rows[torch.randint(len(rows), (k,), generator=generator)]
-    axis = case.places[0]
-    steps = torch.cat([rows.movedim(axis, 1).flatten(0, 1) for rows in pool])  # (all steps, features...)
-    chosen = torch.randint(len(steps), (case.inputs.shape[axis], k), generator=generator)
-    return steps[chosen].movedim(1, 0).movedim(1, axis)
+
+    def __init__(self, case: Case, k: int, random_state: int, name: str = "instances") -> None:
+        generator = torch.Generator().manual_seed(random_state)
+        self._axis: int | None = None
+        if name == "own":
+            if case.session.subject.baselines is None:
+                raise ParameterError(
+                    "The subject has no baselines of its own.", "Choose 'instances', or give baselines=."
+                )
+            self._pool = _own(case, int(case.lengths.argmax()) if case.lengths is not None else 0)
+            fitting = len(self._pool) == k
+        elif _by_step(case):
+            self._axis = axis = case.places[0]
+            parts = _drawn(case, DRAWN, random_state)
+            self._pool = torch.cat([rows.movedim(axis, 1).flatten(0, 1) for rows in parts])  # (all steps, features...)
+            self._chosen = torch.randint(len(self._pool), (case.inputs.shape[axis], k), generator=generator)
+            return
+        else:
+            held = max(DRAWN, HELD // max(1, case.inputs[0].numel()))
+            self._pool = torch.cat(_drawn(case, min(k, held), random_state))
+            fitting = len(self._pool) >= k
+        self._chosen = torch.arange(k) if fitting else torch.randint(len(self._pool), (k,), generator=generator)
+
+    def __getitem__(self, some: slice) -> Tensor:
+        if self._axis is None:
+            return self._pool[self._chosen[some]]
+        return self._pool[self._chosen[:, some]].movedim(1, 0).movedim(1, self._axis)
+
+
+def several(case: Case, k: int, random_state: int, name: str = "instances") -> Tensor:
+    """All of ``Several`` at once."""
+    return Several(case, k, random_state, name)[:]
 
 
 def of_instances(case: Case) -> Tensor:
@@ -149,10 +169,13 @@ def _drawn(case: Case, count: int, seed: int) -> list[Tensor]:
     good = inputs.flatten(1).isfinite().all(1)
     if not bool(good.any()):
         raise ParameterError("No instance without NaN was found for a baseline.", "Choose the baseline 'zero'.")
+    mask = batch.kwargs.get(MASK)
     inputs, lengths = inputs[good], None if batch.lengths is None else batch.lengths[good]
+    axis = case.places[0] if case.places else 0
+    if lengths is None and case.kind == "text" and isinstance(mask, Tensor) and mask.shape == batch.principal.shape:
+        return [row[seen][None] for row, seen in zip(inputs, mask[good] != 0, strict=True)]  # padded in front
     if lengths is None or not _by_step(case):
         return [inputs]
-    axis = case.places[0]
     return [inputs[row : row + 1].narrow(axis, 0, int(length)) for row, length in enumerate(lengths.tolist())]
 
 

@@ -37,6 +37,12 @@ class Operation:
         return f"{self.module} ({self.type})" if self.module else f"the model itself ({self.type})"
 
     @property
+    def named(self) -> bool:
+        """Whether the module's class says what the operation is, as 'lstm (LSTM)' does."""
+        plain = self.name.replace("_", "").rstrip("0123456789d")
+        return self.built_in and self.type.lower().rstrip("0123456789d") == plain
+
+    @property
     def form(self) -> str:
         """'module' or 'functional', and 'in place'."""
         return ("module" if self.built_in else "functional") + (", in place" if self.in_place else "")
@@ -130,6 +136,8 @@ def is_rectifier(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bo
     value = kwargs.get(low[name], args[1] if len(args) > 1 else None)
     if name == "threshold" and kwargs.get("value", args[2] if len(args) > 2 else None) != 0:
         return False
+    if name == "maximum" and isinstance(value, Tensor) and value.requires_grad:
+        value = args[0] if args else kwargs.get("input")  # the other way round
     if isinstance(value, Tensor):
         return not value.requires_grad and not bool(value.any())
     return value is not None and value == 0

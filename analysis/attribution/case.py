@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from analysis.attribution.method import Found
 
 SEED = 0  # of every pass
+EDGE = 1e-3  # above the logarithm of the smallest number, up to which a probability counts as 0
 NUMBERS = 1_200_000  # of inputs in one pass: more are slower on a CPU, and activations take many times as much
 ASIDE = (MASK, *LENGTHS, "token_type_ids", "position_ids", "src_key_padding_mask", "mask")  # of no interest in a note
 
@@ -160,6 +162,24 @@ class Case:
         """Whether a class is explained against another."""
         return self.unit is None and (len(self.classes[0]) > 1 or self.session.opened.scores.form == "binary")
 
+    def vanished(self) -> list[str]:
+        """A sentence if the model ends in a softmax and yields a probability of 0: nothing can be told of its slope."""
+        if self.unit is not None or self.session.opened.scores.form != "probabilities":
+            return []
+        lowest = math.log(torch.finfo(self.logits.dtype).tiny)
+        gone = sorted(
+            {
+                one
+                for row, pair in zip(self.logits, self.classes, strict=True)
+                for one in pair
+                if row[one] <= lowest + EDGE
+            }
+        )
+        if not gone:
+            return []
+        names = ", ".join(repr(str(self.session.class_names[number])) for number in gone)
+        return [f"The probability of {names} is 0 to machine precision: its gradient vanishes, and says nothing."]
+
     def logits_of(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
         """Logits (r, C) for rows of inputs. Random numbers within the model are the same in every pass."""
         rows = self.rows if rows is None else rows.to("cpu")
@@ -169,11 +189,7 @@ class Case:
         if self.entry is not None:
             x = self.entry.output(x, batch.principal)
         state = torch.get_rng_state()
-        if self.inputs.device.type == "cpu":
-            # Quicker: the other one notes a traceback, for devices that begin later.
-            torch.default_generator.manual_seed(SEED)
-        else:
-            torch.manual_seed(SEED)
+        _seed()
         try:
             if self._tap is not None:
                 lengths = None if self.lengths is None else self.lengths[rows]
@@ -263,6 +279,16 @@ class Explained(nn.Module):
     def forward(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
         """See ``Case.score``."""
         return self._case[0].score(x, rows)
+
+
+def _seed() -> None:
+    """``torch.manual_seed`` without the traceback that it notes for devices that begin later, which takes longer than a
+    small model's pass."""
+    torch.default_generator.manual_seed(SEED)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(SEED)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(SEED)
 
 
 def _array(values: Tensor) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from analysis.data.errors import SubjectError
 from analysis.data.unpack import LENGTHS, MASK
 from analysis.errors import ParameterError
 
+KNOWN = (MASK, "token_type_ids", "position_ids", "segment_ids", "src_key_padding_mask", "mask")  # of a text's tokens
 LARGEST = 1_000_000  # ids of a vocabulary that is decoded as a whole
 
 
@@ -125,6 +126,15 @@ def _without(session: Any, batch: Batch, at: int, length: int) -> Batch:
 def _rebuilt(batch: Batch, change: Any, number: int, length: int) -> Batch:
     """All inputs with an entry for each token changed alike; lengths, masks and positions follow."""
     steps = batch.principal.shape[1]
+    given: list[tuple[Any, Any]] = [*enumerate(batch.args), *batch.kwargs.items()]
+    for name, value in given:
+        if name != batch.main and _per_token(value, steps) and not _belongs(name, value):
+            which = repr(name) if isinstance(name, str) else f"argument {name + 1}"
+            raise ParameterError(
+                f"The model's {which} is as long as the text, {steps:,}, and it cannot be told whether it belongs to "
+                "its tokens.",
+                "Replace tokens instead: that leaves the length as it is.",
+            )
 
     def follow(name: Any, value: Any) -> Any:
         if not isinstance(value, Tensor):
@@ -133,7 +143,7 @@ def _rebuilt(batch: Batch, change: Any, number: int, length: int) -> Batch:
             return change(value, number)
         if name in LENGTHS and value.dim() == 1:
             return torch.full_like(value, length)
-        if value.dim() != 2 or tuple(value.shape) != (1, steps):
+        if not _per_token(value, steps):
             return value
         changed = change(value, None)
         size = changed.shape[1]
@@ -147,3 +157,13 @@ def _rebuilt(batch: Batch, change: Any, number: int, length: int) -> Batch:
     kwargs = {name: follow(name, value) for name, value in batch.kwargs.items()}
     lengths = None if batch.lengths is None else torch.full_like(batch.lengths, length)
     return Batch(args, kwargs, batch.labels, batch.indices, lengths, batch.skipped, batch.main, batch.texts)
+
+
+def _per_token(value: Any, steps: int) -> bool:
+    return isinstance(value, Tensor) and tuple(value.shape) == (1, steps)
+
+
+def _belongs(name: Any, value: Tensor) -> bool:
+    """Whether an input of a text's length follows its tokens: known by its name, or a mask by its values. Others, such
+    as the ids of a second text, may have that length by chance."""
+    return name in KNOWN or value.dtype == torch.bool or bool(((value == 0) | (value == 1)).all())

@@ -48,10 +48,11 @@ def attribution(
         {'method', 'title', 'instance', 'target': [class, ...] ([] for a unit), 'target_name': in words, 'unit',
         'params', 'form', 'signed', 'complete', 'coarse', 'score', 'baseline': scores or None, 'sum': of all values,
         'prediction', 'label', 'scores': [[class, share]] of the best, 'notes': sentences, 'tokens': of a text, 'low',
-        'high': ends of the values and 0, 'edit', with edits 'unedited': {'score', 'prediction', 'scores'}, of methods
-        that refine 'samples' and 'samples_planned', ...extra} and {'attribution': float32 as ``Case.natural`` (of form
-        'filters' (F,), of 'attention' (heads, steps, steps)), 'spread': the same shape, where the method samples,
-        'display': as ``Session.display``}. What is published meanwhile has the same form, with 'partial': True.
+        'high': ends of the values and 0, 'edit', with edits 'unedited': {'score': None where the method explains
+        another than the model's own, 'prediction', 'scores'}, of methods that refine 'samples' and 'samples_planned',
+        ...extra} and {'attribution': float32 as ``Case.natural`` (of form 'filters' (F,), of 'attention' (heads, steps,
+        steps)), 'spread': the same shape, where the method samples, 'display': as ``Session.display``}. What is
+        published meanwhile has the same form, with 'partial': True.
 
     Raises:
         NotFound, ParameterError: as ``Case``, ``registry.get`` and ``checked``; the method has another version.
@@ -194,12 +195,15 @@ def _answer(case: Case, method: Method, facts: Mapping[str, Any], found: Found) 
     if found.spread is not None:
         arrays["spread"] = _spread(case, form, found)
     shown = arrays["attribution"]
+    score = found.extra.get("score", facts["score"])  # of rules, that before a softmax at the end
+    if "unedited" in facts and "score" in found.extra:
+        facts = {**facts, "unedited": {**facts["unedited"], "score": None}}  # it was not computed in the same way
     total, size = float(shown.sum(dtype=np.float64)), float(np.abs(shown).sum(dtype=np.float64))
     value = {
         **facts,
         "baseline": None if found.baseline is None else float(found.baseline[0]),
         "sum": total,
-        "notes": [*found.notes, *wording.completeness_notes(method, found, facts["score"], total, size)],
+        "notes": [*found.notes, *wording.completeness_notes(method, found, score, total, size)],
         "low": float(shown.min(initial=0)),
         "high": float(shown.max(initial=0)),
         **found.extra,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from analysis.attribution.case import Case
 from analysis.attribution.parameters import Parameter
-from analysis.attribution.superpixels import grid, in_order, superpixels
+from analysis.attribution.superpixels import MOST, grid, in_order, superpixels
 from analysis.data.errors import SubjectError
 from analysis.data.tokens import decoder_of, numbered
 
@@ -24,7 +24,7 @@ SPANS = 64  # of a series, all channels together, at most, by default
 FEWEST_SPANS = 4  # of one channel
 
 SEGMENTS = Parameter(
-    "segments", "int", 0, "Parts that a picture or a channel is cut into; 0: as many as fit its size.", 0, 10_000
+    "segments", "int", 0, "Parts that a picture or a channel is cut into; 0: as many as fit its size.", 0, MOST
 )
 FEATURE_MASK = Parameter(
     "feature_mask",
@@ -70,20 +70,26 @@ class Features:
 
 
 def groups(
-    case: Case, row: int = 0, *, segments: int = 0, feature_mask: str = "superpixels", channels: str = "each"
+    case: Case,
+    row: int = 0,
+    *,
+    segments: int = 0,
+    feature_mask: str = "superpixels",
+    channels: str = "each",
+    told: Callable[[], None] = lambda: None,
 ) -> Features:
     """The features of one instance.
 
     Args:
         segments: parts of a picture or of each channel, 0 for a default. feature_mask: 'superpixels' or 'grid'.
-        channels: of series, 'each' or 'all'.
+        channels: of series, 'each' or 'all'. told: called now and then; what it raises ends the work.
     """
     if case.kind == "text":
         return _tokens(case, row)
     if case.kind == "series":
         return _spans(case, row, segments, channels)
     if case.kind == "image":
-        return _regions(case, row, segments, feature_mask)
+        return _regions(case, row, segments, feature_mask, told)
     shape = tuple(case.inputs.shape[1:])
     count = int(np.prod(shape))
     return Features(torch.arange(count).reshape(shape), count, "columns", lambda: (f"column {n}" for n in range(count)))
@@ -151,7 +157,7 @@ def _spans(case: Case, row: int, segments: int, channels: str) -> Features:
     return Features(both if axis == 1 else both.T, number * count, "spans of a channel", naming)
 
 
-def _regions(case: Case, row: int, segments: int, feature_mask: str) -> Features:
+def _regions(case: Case, row: int, segments: int, feature_mask: str, told: Callable[[], None]) -> Features:
     shape = tuple(case.inputs.shape[1:])
     if len(case.places) != 2:  # pixels come as one row, and its width is not known: runs of pixels
         size = int(np.prod(shape))
@@ -163,7 +169,7 @@ def _regions(case: Case, row: int, segments: int, feature_mask: str) -> Features
     if feature_mask == "grid":
         labels = grid(height, width, count)
     else:
-        labels = in_order(superpixels(_picture(case, row, height, width), count))
+        labels = in_order(superpixels(_picture(case, row, height, width), count, told))
     what = "cell" if feature_mask == "grid" else "superpixel"
 
     def naming() -> Iterable[str]:

@@ -1,13 +1,15 @@
 """What people say of explanations: right, wrong or unclear, and what should not have mattered. No torch.
 
 Kept in the workspace, a directory for each subject: a file of lines, one verdict or one deletion each, that is only
-ever appended to. A line that was torn, because the machine stopped, is left out; nothing else is lost with it.
+ever appended to. A line that was torn, because the machine stopped, or that says nothing one could have said, is left
+out and counted; nothing else is lost with it.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import secrets
 import time
@@ -48,7 +50,7 @@ class Feedback:
     """
 
     def __init__(self, directory: Path, subject: Mapping[str, Any]) -> None:
-        self.subject = {name: str(subject.get(name, ""))[:TEXT] for name in ("name", "weights", "data")}
+        self.subject = {name: _clean(str(subject.get(name, "")))[:TEXT] for name in ("name", "weights", "data")}
         self.home = Path(directory) / subject_key(self.subject)
         self._path = self.home / LINES
 
@@ -77,14 +79,25 @@ class Feedback:
 
     def all(self) -> list[dict[str, Any]]:
         """Every verdict that is not deleted, in the order in which they were given."""
+        return self._read()[0]
+
+    def damaged(self) -> int:
+        """How many lines are left out, because they are torn or say nothing one could have said."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[list[dict[str, Any]], int]:
         found: dict[str, dict[str, Any]] = {}
-        for line in self._lines():
-            verdict, gone = line.get("verdict"), line.get("deleted")
-            if isinstance(verdict, dict) and isinstance(verdict.get("id"), str):
-                found[verdict["id"]] = verdict
-            if isinstance(gone, str):
+        lines, damaged = self._lines()
+        for line in lines:
+            gone = line.get("deleted")
+            kept = None if isinstance(gone, str) else _kept(line.get("verdict"))
+            if kept is not None:
+                found[kept["id"]] = kept
+            elif isinstance(gone, str):
                 found.pop(gone, None)
-        return list(found.values())
+            else:
+                damaged += 1
+        return list(found.values()), damaged
 
     def of(self, instance: int, method: str | None = None) -> list[dict[str, Any]]:
         """Verdicts on one instance, of one method or of all."""
@@ -98,8 +111,9 @@ class Feedback:
             self._append({"deleted": identity, "time": round(time.time(), 3)})
 
     def export(self) -> bytes:
-        """All verdicts as one JSON object, {'subject', 'verdicts'}, UTF-8."""
-        value = {"subject": self.subject, "verdicts": self.all()}
+        """All verdicts as one JSON object, {'subject', 'verdicts', 'damaged': lines left out}, UTF-8."""
+        verdicts, damaged = self._read()
+        value = {"subject": self.subject, "verdicts": verdicts, "damaged": damaged}
         return json.dumps(value, ensure_ascii=False, indent=1).encode()
 
     def masks(self) -> bytes:
@@ -119,20 +133,22 @@ class Feedback:
         np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
         return packed.getvalue()
 
-    def _lines(self) -> list[dict[str, Any]]:
+    def _lines(self) -> tuple[list[dict[str, Any]], int]:
+        """Objects, one a line, and how many lines are none."""
         try:
             text = self._path.read_bytes().decode("utf-8", errors="replace")
         except OSError:
-            return []
-        found = []
-        for line in text.split("\n"):
+            return [], 0
+        found: list[dict[str, Any]] = []
+        lines = [line for line in text.split("\n") if line.strip()]
+        for line in lines:
             try:
                 value = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(value, dict):
                 found.append(value)
-        return found
+        return found, len(lines) - len(found)
 
     def _append(self, value: Mapping[str, Any]) -> None:
         line = (json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -171,10 +187,10 @@ def checked(entry: Mapping[str, Any]) -> dict[str, Any]:
     instance = entry.get("instance")
     if isinstance(instance, bool) or not isinstance(instance, int) or instance < 0:
         raise ParameterError(f"{str(instance)[:40]!r} is no number of an instance.", "Give a number from 0.")
-    note = str(entry.get("note") or "")
+    note = _clean(str(entry.get("note") or ""))
     if len(note) > NOTE:
         raise ParameterError(f"The note has {len(note):,} characters.", f"Keep it to {NOTE:,}.")
-    texts = {name: str(entry.get(name) or "") for name in _TEXTS}
+    texts = {name: _clean(str(entry.get(name) or "")) for name in _TEXTS}
     for name, text in texts.items():
         if len(text) > TEXT:
             raise ParameterError(f"{name} has {len(text):,} characters.", f"Keep it to {TEXT}.")
@@ -185,7 +201,7 @@ def checked(entry: Mapping[str, Any]) -> dict[str, Any]:
     checkpoint = entry.get("checkpoint")
     weights = None
     if isinstance(checkpoint, Mapping):
-        weights = {name: str(checkpoint.get(name, ""))[:TEXT] for name in ("name", "sha256")}
+        weights = {name: _clean(str(checkpoint.get(name, "")))[:TEXT] for name in ("name", "sha256")}
     return {
         "checkpoint": weights,
         "instance": instance,
@@ -199,9 +215,30 @@ def checked(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _kept(verdict: Any) -> dict[str, Any] | None:
+    """A verdict as it was kept; None if it is none."""
+    if not isinstance(verdict, dict):
+        return None
+    identity, when, subject = verdict.get("id"), verdict.get("time"), verdict.get("subject")
+    if not isinstance(identity, str) or not isinstance(subject, dict):
+        return None
+    if isinstance(when, bool) or not isinstance(when, int | float) or not 0 <= when < math.inf:
+        return None
+    try:
+        told = {name: _clean(str(subject.get(name, "")))[:TEXT] for name in ("name", "weights", "data")}
+        return {"id": _clean(identity), "time": when, "subject": told, **checked(verdict)}
+    except (ParameterError, ValueError, TypeError):
+        return None
+
+
+def _clean(text: str) -> str:
+    """With every lone surrogate, which no file can hold, as U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def _plain(value: Any, what: str) -> Any:
     try:
-        text = json.dumps(value, allow_nan=False)
+        text = _clean(json.dumps(value, allow_nan=False, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError):
         raise ParameterError(f"{what} cannot be kept: they are not plain values.", "Choose them anew.") from None
     if len(text) > 10_000:

@@ -53,24 +53,38 @@ def per_token(case: Case, values: Tensor) -> Tensor:
     return (values.norm(dim=2, keepdim=True) / values.shape[2]).expand_as(values)
 
 
-def noise(case: Case, samples: int, stdevs: float, random_state: int) -> Tensor:
-    """Normal noise (samples, n, *inputs.shape[1:]), 0 at padding; ``stdevs`` times the range of each input.
+class Noise:
+    """Normal noise for a case, drawn as it is needed: 0 at padding, ``stdevs`` times the range of each input.
 
-    An instance gets the same noise on its own and within any batch.
+    An instance gets the same noise on its own and within any batch, however much is drawn at once.
     """
-    sizes = stdevs * spans(case)
-    shape = list(case.inputs.shape[1:])
-    found = torch.zeros(samples, *case.inputs.shape, dtype=case.inputs.dtype)
-    for row in range(len(case)):
-        own, place = list(shape), None
-        if case.lengths is not None and len(case.places) == 1:
-            place = case.places[0] - 1
-            own[place] = int(case.lengths[row])
-        generator = torch.Generator().manual_seed(random_state)
-        drawn = torch.randn(samples, *own, generator=generator, dtype=case.inputs.dtype)
-        target = found[:, row]
-        (target if place is None else target.narrow(place + 1, 0, own[place])).copy_(drawn)
-    return found.to(case.inputs.device) * sizes
+
+    def __init__(self, case: Case, stdevs: float, random_state: int) -> None:
+        self._inputs, self._stdevs = case.inputs, stdevs
+        self._sizes = stdevs * spans(case)
+        self._place = case.places[0] - 1 if case.lengths is not None and len(case.places) == 1 else None
+        self._lengths = case.lengths
+        self._generators = [torch.Generator().manual_seed(random_state) for _ in range(len(case))]
+
+    def next(self, samples: int) -> Tensor:
+        """(samples, n, *inputs.shape[1:])."""
+        found = torch.zeros(samples, *self._inputs.shape, dtype=self._inputs.dtype)
+        if not self._stdevs:
+            return found.to(self._inputs.device)
+        for row, generator in enumerate(self._generators):
+            own = list(self._inputs.shape[1:])
+            target = found[:, row]
+            if self._place is not None and self._lengths is not None:
+                own[self._place] = int(self._lengths[row])
+                target = target.narrow(self._place + 1, 0, own[self._place])
+            for one in target:
+                one.copy_(torch.randn(own, generator=generator, dtype=found.dtype))
+        return found.to(self._inputs.device) * self._sizes
+
+
+def noise(case: Case, samples: int, stdevs: float, random_state: int) -> Tensor:
+    """The first so many of ``Noise``, (samples, n, *inputs.shape[1:])."""
+    return Noise(case, stdevs, random_state).next(samples)
 
 
 def spans(case: Case) -> Tensor:

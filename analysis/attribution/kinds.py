@@ -24,7 +24,7 @@ ACTIVATIONS = {
 }
 _ELEMENTWISE = ACTIVATIONS | {
     *("abs", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt", "rsqrt", "square", "pow", "reciprocal"),
-    *("erf", "sin", "cos", "tan", "atan", "asinh", "sinh", "cosh", "rdiv"),
+    *("erf", "sin", "cos", "tan", "atan", "asinh", "sinh", "cosh", "rdiv", "rpow"),
 }
 _STEPS = {"round", "floor", "ceil", "sign", "trunc", "heaviside", "sgn", "fix", "floor_divide"}
 CONVOLUTIONS = {f"conv{n}d" for n in (1, 2, 3)}
@@ -37,8 +37,9 @@ _LINEAR = {
     *(f"{kind}_pool{n}d" for kind in ("avg", "adaptive_avg") for n in (1, 2, 3)),
     *("linear", "mean", "sum", "mul", "div", "neg", "add", "sub", "rsub", "interpolate", "upsample", "cumsum"),
     *("fold", "grid_sample", "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"),
-    *("feature_alpha_dropout", "diff"),
+    *("feature_alpha_dropout", "diff", "lerp", "addcmul"),
 }
+_OF_FIRST = {"div", "grid_sample", "batch_norm"}  # linear in their first operand alone
 _MAX_POOLS = {f"{kind}_pool{n}d" for kind in ("max", "adaptive_max") for n in (1, 2, 3)} | {"amax", "max"}
 _ADDITIONS = {"add", "sub", "rsub", "index_add", "scatter_add"}
 _JOINS = {"cat", "stack", "hstack", "vstack", "dstack", "column_stack", "where", "setitem", "copy", "index_copy"}
@@ -111,6 +112,10 @@ def kind_of(name: str, inputs: int, args: tuple[Any, ...], kwargs: Mapping[str, 
     for kind, names in ((SOFTMAX, _SOFTMAXES), (ATTENTION, _ATTENTIONS), (RECURRENT, _RECURRENT), (STEP, _STEPS)):
         if name in names:
             return kind
+    if name in ("div", "rdiv") and kwargs.get("rounding_mode") is not None:
+        return STEP
+    if name in _OF_FIRST and inputs == 1 and not first_is_data(args, kwargs):
+        return NORMALISATION if name == "batch_norm" else UNKNOWN
     if name == "batch_norm" and inputs == 1 and not _of_batch(args, kwargs):
         return LINEAR
     if name in _NORMALISATIONS:
@@ -125,6 +130,12 @@ def kind_of(name: str, inputs: int, args: tuple[Any, ...], kwargs: Mapping[str, 
         if name in names:
             return kind
     return ADD if name in _ADDITIONS else UNKNOWN
+
+
+def first_is_data(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether the first operand depends on the model's input, or it is not known which one does."""
+    first = args[0] if args else kwargs.get("input")
+    return first is None or bool(getattr(first, "requires_grad", False))
 
 
 def _of_several(name: str) -> str:

@@ -25,7 +25,7 @@ class Point:
 
     score: (r,). raw: what the layer yields, as it is. values: the same as (r, F, *places), float32, before it is
     rectified; with its graph. valid: bool, (r, 1, steps), where the layer's positions are padded; else None. normal:
-    from the shape of ``raw`` to that of ``values``.
+    from the shape of ``raw`` to that of ``values``. cell: the last cell state of an LSTM.
     """
 
     score: Tensor
@@ -33,6 +33,7 @@ class Point:
     values: Tensor
     valid: Tensor | None
     normal: Callable[[Tensor], Tensor]
+    cell: Tensor | None = None
 
     def masked(self, values: Tensor) -> Tensor:
         """(r, F, *places) with 0 at padding."""
@@ -55,7 +56,8 @@ class LayerPass:
 
     Its output, after a normalisation that follows it at once, is passed on as a copy, so that an operation in place
     behind it changes nothing here. The last states of a recurrent layer are taken from that copy as well: what the
-    score owes to them, it owes to the layer's steps. (What it owes to an LSTM's cell state is not seen.)
+    score owes to them, it owes to the layer's steps. What it owes to an LSTM's cell state is not among them: ``notes``
+    says so.
 
     Args:
         cut: no gradient below the layer is ever needed: nothing is kept for one, and ``raw`` is where graphs begin.
@@ -67,11 +69,24 @@ class LayerPass:
         self._layer, self._source = model.get_submodule(info.name), model.get_submodule(info.read_after)
         self._handles: list[Any] = []
         self._early = cut
+        self._cell_counts = False
         self._start()
+
+    @property
+    def notes(self) -> list[str]:
+        """What the gradients so far did not see, as a sentence."""
+        if not self._cell_counts:
+            return []
+        what = "score" if self._case.unit is None else "unit"
+        return [
+            f"The {what} also depends on the last cell state of {self.info.name} ({type(self._layer).__name__}), which "
+            "is none of the layer's outputs at its steps: what goes that way is not seen."
+        ]
 
     def _start(self) -> None:
         self._calls = 0
         self._own: Any = None  # on its way to the normalisation
+        self._cell: Tensor | None = None  # last state of an LSTM
         self._found: tuple[Any, Tensor] | None = None
 
     def __enter__(self) -> LayerPass:
@@ -88,10 +103,10 @@ class LayerPass:
 
     def __call__(self, x: Tensor, rows: Tensor | None = None) -> Point:
         """A pass of rows (r, ...) of inputs; rows: as ``Case.score``. Raises NotFound if the layer is not reached."""
-        score, found = self._run(x, rows)
+        score, found, cell = self._run(x, rows)
         if self._early and not score.requires_grad:
             self._early = False  # the model switches gradients on and off by itself
-            score, found = self._run(x, rows)
+            score, found, cell = self._run(x, rows)
         if found is None:
             raise NotFound(f"The instance does not reach {self.info.key}.", "Choose another layer or instance.")
         first, raw = found
@@ -101,7 +116,7 @@ class LayerPass:
             return normal_form(self._read(value, len(x)))
 
         values = normal(raw)
-        return Point(score, raw, values, self._valid(first, values, rows), normal)
+        return Point(score, raw, values, self._valid(first, values, rows), normal, cell)
 
     def gradient(self, point: Point, *, keep: bool = False) -> Tensor:
         """Of the score by what the layer yields, (r, F, *places). keep: the graph is needed once more.
@@ -111,7 +126,9 @@ class LayerPass:
         """
         found = None
         if point.score.requires_grad:
-            [found] = torch.autograd.grad(point.score.sum(), point.raw, allow_unused=True, retain_graph=keep)
+            ends = [point.raw] if point.cell is None else [point.raw, point.cell]
+            found, *cell = torch.autograd.grad(point.score.sum(), ends, allow_unused=True, retain_graph=keep)
+            self._cell_counts |= any(one is not None and bool(one.any()) for one in cell)
         if found is None:
             what = (
                 "The score" if self._case.unit is None else f"Filter {self._case.unit.index} of {self._case.unit.layer}"
@@ -119,13 +136,13 @@ class LayerPass:
             raise ParameterError(f"{what} does not depend on {self.info.key}.", "Choose another layer, before it.")
         return point.normal(found)
 
-    def _run(self, x: Tensor, rows: Tensor | None) -> tuple[Tensor, tuple[Any, Tensor] | None]:
+    def _run(self, x: Tensor, rows: Tensor | None) -> tuple[Tensor, tuple[Any, Tensor] | None, Tensor | None]:
         self._start()
         with torch.set_grad_enabled(not self._early):
             score = self._case.score(x, rows)
-        found = self._found
+        found, cell = self._found, self._cell
         self._start()
-        return score, found
+        return score, found, cell
 
     def _read(self, value: Any, rows: int | None) -> layout.Activations:
         seen = layout.read(self._layer, value, rows, graph=True)
@@ -181,5 +198,10 @@ class LayerPass:
         copy = raw.clone()
         edited = first._replace(data=copy) if isinstance(first, PackedSequence) else copy
         if isinstance(self._layer, nn.RNNBase) and isinstance(output, tuple) and len(output) == 2:
-            return edited, _last_states(self._layer, edited, output[1])
+            states = _last_states(self._layer, edited, output[1])
+            if isinstance(self._layer, nn.LSTM):
+                cell = states[1].detach().requires_grad_() if self._cut else states[1]
+                self._cell = cell if cell.requires_grad else None
+                states = states[0], cell
+            return edited, states
         return _with_first(output, edited)

@@ -46,6 +46,7 @@ _READ = {
 }
 _GETTERS = {"T", "mT", "H", "mH", "data", "real", "imag", "values", "indices"}
 _TAIL = {"to", "float", "double", "clone", "clamp", "clamp_min", "log"}  # what may follow a softmax that ends a model
+_LIKE = {"to", "type_as", "expand_as", "view_as", "reshape_as"}  # of the other tensor they read no values
 _PLAIN_INTEGERS = {"pack_padded_sequence", "pad_packed_sequence"}  # yield numbers that the lengths alone decide
 
 
@@ -148,7 +149,7 @@ class Watch(TorchFunctionMode):
             return iter(self.__torch_function__(Tensor.unbind, types, args, kwargs))
         elif name in _NEUTRAL:
             return func(*args, **kwargs)
-        operands = [*tensors_in(args), *tensors_in(kwargs)]
+        operands = [*tensors_in(args[:1])] if name in _LIKE else [*tensors_in(args), *tensors_in(kwargs)]
         data = [value for value in operands if value.requires_grad]
         lost = next((found for value in operands if (found := self.origin(value)) is not None), None)
         if not data and lost is None:
@@ -178,6 +179,8 @@ class Watch(TorchFunctionMode):
         plain = kinds.plain(name)
         if plain in ("max", "min") and len(args) > 1 and isinstance(args[1], Tensor):
             plain += "imum"
+        if plain == "div" and not kinds.first_is_data(args, kwargs):
+            plain = "rdiv"
         kind = kinds.kind_of(plain, len(data), args, kwargs)
         detail = ""
         if data and lost is not None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from analysis.attribution import baselines, structure, wording
+from analysis.attribution import baselines, probes, structure, wording
 from analysis.attribution.case import Case
 from analysis.attribution.faults import ModelError, in_words
 from analysis.attribution.method import Method
@@ -29,7 +29,7 @@ FIRST = {  # of those that fit, in this order
     "table": ("integrated_gradients", "shapley_value_sampling", "feature_ablation", "deep_lift", "kernel_shap"),
 }
 SMALL = {"n_steps": 4, "nt_samples": 2, "n_samples": 4}  # of a probe
-SECONDS = 1.0  # for all probes together
+SECONDS = 1.0  # for all probes together, but those of sums that have to be exact: these do not depend on the machine
 UNPROBED = ("perturbation",)  # these need nothing but scores, which are checked once for all, and cost the most
 ROUTED = ("gradient", "propagation")  # what these say of a run, they say of the model
 BY_RULES = ("deep_lift", "deep_lift_shap", "guided_backprop", "deconvolution", "guided_grad_cam", "lrp")
@@ -57,14 +57,22 @@ def attribution_methods(
     found = structure.look(session, unit)
     reason, case = _case(session, unit)
     notes = case.notes if case is not None else []
+    cut, said = "", list[str]()
+    if case is not None:
+        reason = probes.for_all(case, found)
+        if not reason and not found.gradient:
+            cut, said = probes.cut_off(case, found)
     deadline = time.monotonic() + SECONDS
     methods = []
     for done, method in enumerate(METHODS, 1):
         context.progress(done, len(METHODS) + 1, "methods", f"Trying {method.title}")
         told = described(session, method, found, notes)
-        told["reason"] = reason or told["reason"]
-        if not told["reason"] and case is not None and time.monotonic() < deadline:
-            parameters = [Parameter.from_json(one) for one in told["parameters"]]
+        slopes = method.name in probes.SLOPES
+        told["reason"] = reason or told["reason"] or (cut if slopes else "")
+        told["notes"] = [] if told["reason"] else [*told["notes"], *(said if slopes else [])]
+        parameters = [Parameter.from_json(one) for one in told["parameters"]]
+        wanted = time.monotonic() < deadline or _exact(method, parameters)
+        if not told["reason"] and case is not None and wanted:
             told["reason"], more = probed(case, method, parameters)
             told["notes"] = [] if told["reason"] else list(dict.fromkeys([*told["notes"], *more]))
         methods.append(told)
@@ -104,17 +112,26 @@ def probed(case: Case, method: Method, parameters: Sequence[Parameter]) -> tuple
             if not method.result.complete or method.result.form != "input" or found.baseline is None:
                 return "", notes
             shown = case.natural(wording.without_padding(case, found.values), 0).astype("float64")
-            change = float(case.scores(case.inputs)[0]) - float(found.baseline[0])
+            # Rules explain a model that ends in a softmax by the score before it.
+            score = found.extra.get("score")
+            score = float(case.scores(case.inputs)[0]) if score is None else float(score)
+            change = score - float(found.baseline[0])
     except CutawayError as error:
         return error.message, []
-    exact = not any(one.name in SMALL for one in parameters)
     gap = abs(float(shown.sum()) - change)
-    if exact and gap > EXACT * max(abs(change), wording.SMALL_SHARE * float(abs(shown).sum()), wording.TINY):
+    if _exact(method, parameters) and gap > EXACT * max(
+        abs(change), wording.SMALL_SHARE * float(abs(shown).sum()), wording.TINY
+    ):
         return (
             f"On instance {int(case.batch.indices[0]):,} its values add up to {float(shown.sum()):.4g}, but the score "
             f"changes by {change:.4g}: it does not hold for this model."
         ), []
     return "", notes
+
+
+def _exact(method: Method, parameters: Sequence[Parameter]) -> bool:
+    """Whether values claim to add up without steps or samples that could be too few."""
+    return method.result.complete and method.result.form == "input" and not any(one.name in SMALL for one in parameters)
 
 
 def _case(session: Any, unit: str) -> tuple[str, Case | None]:

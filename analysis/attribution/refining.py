@@ -35,7 +35,7 @@ class Refinement:
         self, case: Case, told: Told, title: str, parameters: Mapping[str, Any], make: Make, *, even: bool
     ) -> None:
         self.case, self._even = case, even
-        self.players = players_of(case, baselines.of(case, parameters["baselines"]), parameters)
+        self.players = players_of(case, baselines.of(case, parameters["baselines"]), parameters, told)
         seeds = [(int(parameters["random_state"]), int(index)) for index in case.batch.indices]
         self.samplers = [make(one.count, seed) for one, seed in zip(self.players, seeds, strict=True)]
         base = baselines.of(case, parameters["baselines"])
@@ -96,10 +96,15 @@ class Refinement:
         return found
 
 
-def players_of(case: Case, base: torch.Tensor, parameters: Mapping[str, Any]) -> list[Players]:
-    """The features of each instance, as a method's parameters say."""
+def players_of(case: Case, base: torch.Tensor, parameters: Mapping[str, Any], told: Told) -> list[Players]:
+    """The features of each instance, as a method's parameters say. told: called while pictures are cut; it ends the
+    work if that was asked for."""
+
+    def cutting() -> None:
+        told(0, 0, "", "Cutting the picture")
+
     how = {name: parameters[name] for name in ("segments", "feature_mask", "channels") if name in parameters}
-    return [Players(case, row, base, features.groups(case, row, **how)) for row in range(len(case))]
+    return [Players(case, row, base, features.groups(case, row, told=cutting, **how)) for row in range(len(case))]
 
 
 def stacked(case: Case, values: Sequence[torch.Tensor]) -> torch.Tensor:

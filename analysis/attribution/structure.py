@@ -12,8 +12,10 @@ from analysis.attribution import kinds
 from analysis.attribution.case import Case
 from analysis.attribution.operations import Call, Operation, Watch, tensors_in
 from analysis.errors import CutawayError
+from analysis.jobs.calls import is_memory
 
 LOOKED_AT = 4  # instances in the pass
+_FAILURES = (RuntimeError, TypeError, ValueError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,10 @@ class Structure:
 
     Attributes:
         kind: of the data: 'image', 'text', 'series' or 'table'. gradient: '' if the score has a finite gradient at the
-        input that is not 0 everywhere, else why not. layers: keys of the layers that can be read. operations: what is
-        done to data that depend on the input, in order. ending: the last of them, from a softmax over classes on, if
-        the model ends with one. cuts: operations that yield something without a gradient.
+        input that is not 0 everywhere, else why not. unwatched: why the gradient fails in a pass whose operations are
+        watched, so that rules for operations do not fit; '' if it does not. layers: keys of the layers that can be
+        read. operations: what is done to data that depend on the input, in order. ending: the last of them, from a
+        softmax over classes on, if the model ends with one. cuts: operations that yield something without a gradient.
         reads: operations that turn data into Python numbers. reused: names of modules that are called more than once.
         attention: names of the ``nn.MultiheadAttention`` layers. convolutions: keys of convolutions with positions, in
         the order of their calls. embedding: name of the layer that turns ids into vectors, '' if there is none.
@@ -32,6 +35,7 @@ class Structure:
 
     kind: str = ""
     gradient: str = ""
+    unwatched: str = ""
     layers: tuple[str, ...] = ()
     operations: tuple[Operation, ...] = ()
     ending: tuple[Operation, ...] = ()
@@ -69,6 +73,8 @@ def look(session: Any, unit: str = "") -> Structure:
     if case is None:
         return Structure(gradient=failure, **facts)
     watch = _Recorder(session.model)
+    operations: tuple[Operation, ...] = ()
+    softmax, unwatched = False, ""
     with case:
         x = case.inputs.clone().requires_grad_()
         given = watch.start(x)
@@ -78,13 +84,17 @@ def look(session: Any, unit: str = "") -> Structure:
                 operations = watch.on_the_way(out)
                 origin, softmax = watch.origin(out), watch.before_softmax(out) is not None
             gradient = _why_cut(origin) if not out.requires_grad else _why_none(out, x, operations)
-        except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
-            first = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            return Structure(gradient=f"A pass with gradients fails: {first}", **facts)
+        except _FAILURES as error:
+            unwatched, gradient = _told(error), _plainly(case, unit, operations)
+    if unwatched and gradient:
+        return Structure(gradient=gradient, **facts)
     modules = dict(session.model.named_modules())
     touched = {operation.module for operation in operations}
+    if unwatched and not operations:
+        touched = set(modules)
     return Structure(
         gradient=gradient,
+        unwatched=unwatched,
         operations=operations,
         ending=_from_softmax(operations) if softmax else (),
         cuts=tuple(dict.fromkeys(watch.cuts)),
@@ -98,6 +108,32 @@ def look(session: Any, unit: str = "") -> Structure:
         ),
         **facts,
     )
+
+
+def _plainly(case: Case, unit: str, operations: tuple[Operation, ...]) -> str:
+    """Why a pass that nobody watches gives no gradient, '' if it does. Inside the case's context."""
+    x = case.inputs.clone().requires_grad_()
+    try:
+        out = case.score(x) if unit else case.logits_of(x)
+        return (
+            _why_none(out, x, operations) if out.requires_grad else "The score does not depend on the input's values."
+        )
+    except _FAILURES as error:
+        _told(error)
+        return f"A pass with gradients fails: {_first(error)}"
+
+
+def _told(error: Exception) -> str:
+    """Why a pass that is watched fails. A lack of memory is raised: it says nothing of the model."""
+    if is_memory(error):
+        raise error
+    if "torch.utils.checkpoint" in str(error):
+        return "torch.utils.checkpoint computes parts of the model again on the way back, which rules cannot follow."
+    return f"A pass whose operations are watched fails: {_first(error)}"
+
+
+def _first(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _case(session: Any, unit: str) -> tuple[Case | None, str]:

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.attribution import registry
+from analysis.attribution import registry, wording
 from analysis.attribution.case import Case
-from analysis.attribution.explain import check_version
+from analysis.attribution.explain import check_version, refuse_unfit
 from analysis.attribution.faults import in_words
+from analysis.attribution.measures.reproduced import refuse_unlike
 from analysis.attribution.method import Method
 from analysis.attribution.parameters import checked
 from analysis.attribution.subsets import concentration, groups, means
@@ -57,7 +58,7 @@ def attribution_subset(
 
     Raises:
         ParameterError: there is no such subset, or the method's values do not lie on the input. NotFound: the subset
-        has no instances, or none of them can be explained.
+        has no instances, or none of them can be explained. AttributionError: the pre-flight refuses the method.
     """
     chosen = registry.get(method)
     check_version(chosen, version)
@@ -67,6 +68,7 @@ def attribution_subset(
             f"The values of {chosen.title} belong to a layer, not to the input: they have no common places.",
             "Choose a method whose values lie on the input.",
         )
+    refuse_unfit(session, chosen, unit)
     seed = int(session.sample["random_state"])
     indices, total = members(session.extraction(), subset, int(most), seed)
     head = {"method": method, "subset": subset, "of": total, "random_state": seed}
@@ -187,8 +189,10 @@ def _batch(
             missing = next(index for index in part if index not in set(batch.indices.tolist()))
             raise NotFound(f"It cannot be read: {reasons.get(missing, 'it is not there')}.", "")
         with case:
+            refuse_unlike(case)
             found = method.run(case, told, **values)
-            maps = torch.where(case.valid(), found.values.detach().expand_as(case.inputs), 0.0)
+            wording.check_values(method.title, case, method.result.form, found.values)
+            maps = wording.without_padding(case, found.values.detach())
             best = case.logits.argmax(1).tolist()
             return [_one(session, case, maps, row, best[row]) for row in range(len(case))]
 
@@ -199,7 +203,10 @@ def _one(session: Any, case: Case, maps: torch.Tensor, row: int, prediction: int
     if shares is None:
         raise ParameterError("Its explanation is 0 everywhere, or has values that are not finite.", "")
     tokens = session.tokens(index)[: shares.size] if case.kind == "text" else []
-    return One(index, int(case.batch.labels[row]), int(prediction), shares, tokens)
+    # A map of one row stands for all channels: it says nothing of any of them.
+    channels = case.inputs.shape[case.channels] if case.channels is not None else 1
+    joined = case.kind == "series" and len(shares) == 1 and channels > 1
+    return One(index, int(case.batch.labels[row]), int(prediction), shares, tokens, joined)
 
 
 def _say(context: Any, done: int, total: int) -> None:

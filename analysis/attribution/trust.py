@@ -9,11 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from analysis.attribution import registry
-from analysis.attribution.explain import case_of, check_version
+from analysis.attribution.explain import case_of, check_version, refuse_unfit
 from analysis.attribution.faults import in_words
 from analysis.attribution.measures import curves, infidelity, randomised, redrawn, sensitivity
 from analysis.attribution.measures.completeness import completeness
 from analysis.attribution.measures.regions import Regions
+from analysis.attribution.measures.reproduced import refuse_unlike
 from analysis.attribution.measures.work import Work
 from analysis.attribution.parameters import checked
 from analysis.errors import CutawayError
@@ -25,6 +26,8 @@ PLANS = ((200, (8, 3, 8)), (1000, (4, 1, 4)), (6000, (0, 1, 2)))
 PARTS = ("completeness", "deletion", "insertion", "infidelity", "sensitivity", "randomised", "reaction")
 NOT_ON_INPUT = "Its values belong to a layer, not to the input: nothing of the input can be taken away by them."
 OF_A_NEURON = "It explains a unit of a layer, not the score: choose the unit as what is explained to measure this."
+
+IN_USE = "The model lives in a program that goes on meanwhile: it would meet random weights."
 
 
 def attribution_trust(
@@ -54,7 +57,8 @@ def attribution_trust(
         'partial': True; parts to come are None.
 
     Raises:
-        As ``attribution``. Weights that are drawn anew are put back bit by bit, also then.
+        As ``attribution``. Weights that are drawn anew are put back bit by bit, also then. WeightsChanged: somebody
+        else wrote to them meanwhile.
     """
     began = time.monotonic()
     chosen = registry.get(method)
@@ -62,6 +66,7 @@ def attribution_trust(
     values = checked(chosen.parameters, params or {})
     context.progress(0, 0, "", "Reading the instance")
     case, _ = case_of(session, instance, target, unit, edit)
+    refuse_unfit(session, chosen, unit)
     answer: dict[str, Any] = {
         "method": method,
         "instance": int(instance),
@@ -76,6 +81,7 @@ def attribution_trust(
     }
     what = f"{chosen.title} on instance {int(instance):,}"
     with in_words(what), case:
+        refuse_unlike(case)
         work = Work(case, chosen, values, context)
         answer["cost"] = work.cost
         measured = _Measured(work, int(random_state))
@@ -84,6 +90,8 @@ def attribution_trust(
             try:
                 with in_words(what):
                     answer |= measure()
+            except redrawn.WeightsChanged:
+                raise  # what was measured before is of other weights
             except CutawayError as error:
                 answer["skipped"][part] = error.message
     return {**answer, **_so_far(work, began)}, {}
@@ -117,18 +125,22 @@ class _Measured:
             made.append(("deletion", self._said("Taking regions away", self._curves)))
             made.append(("infidelity", self._said("Comparing with what it foretells", self._infidelity)))
             total += curves.passes(self._regions) + infidelity.SAMPLES + 1 + int(work.method.result.complete)
-        made.append(("reaction", self._said("Comparing with random weights", self._reaction)))
-        total += randomised.passes_of_reaction()
+        busy = redrawn.busy(work.case.session)
+        if busy:
+            skipped |= dict.fromkeys(("reaction", "randomised"), IN_USE)
+        else:
+            made.append(("reaction", self._said("Comparing with random weights", self._reaction)))
+            total += randomised.passes_of_reaction()
         if self._near:
             near = lambda: {"sensitivity": sensitivity.sensitivity(work, self._near, seed)}  # noqa: E731
             made.append(("sensitivity", self._said("Explaining near instances", near)))
             total += self._near * (cost + 1)
         else:
             skipped["sensitivity"] = f"One map takes {cost:,} passes of the model; this takes several more maps."
-        if self._draws:
+        if self._draws and not busy:
             made.append(("randomised", self._said("Explaining with random weights", self._randomised)))
             total += self._draws * len(self._layers) * (cost + 1)
-        else:
+        elif not busy:
             skipped["randomised"] = f"One map takes {cost:,} passes of the model; this takes several more maps."
         work.count.planned = total
         return made

@@ -12,20 +12,24 @@ from typing import Any
 
 LEVELS = ("good", "fair", "poor", "unknown")
 MOVES = 0.1  # of probability: an answer that moves less, whatever is taken away, leaves little to explain
+FLIPS = 0.5  # an answer that moves that far depends on what is taken away, however far one of random weights moves
 LEARNED = 1.5  # times as far as with random weights, on average, the answer of a trained model moves at least
 SIMILAR = 0.7  # rank correlation after all weights were drawn anew, from which a map does not depend on the model
 RANKED = 10  # values that such a correlation needs
 GAP = 0.05  # of the change of the score
+WRONG = 0.5  # of it: values that miss so much do not share out the score
 INFIDELITY = 0.7  # share of what happens that the map does not foretell
 UNSTABLE = 0.5  # change of the map, relative to its size, under a change of the instance by 2 % of its range
 ALONE = 0.2  # mean rank correlation with the other maps, below which it stands alone
 
 RULE = (
     "Poor, if the model's answer never moves by more than "
-    f"{MOVES * 100:.0f} points of probability as parts are taken away, or moves no farther than with random weights; "
+    f"{MOVES * 100:.0f} points of probability as parts are taken away, or never by {FLIPS * 100:.0f} and no farther "
+    "than with random weights; "
     f"if the map stays similar (rank correlation of {SIMILAR:g} or more, of its sizes and with "
-    "its signs) when all weights are drawn anew; or if it ranks parts no better than random orders both in "
-    "deletion and in insertion. "
+    "its signs) when all weights are drawn anew; if it claims to add up and misses "
+    f"{WRONG * 100:.0f} % of the change of the score or more; or if it ranks parts no better than random orders both "
+    "in deletion and in insertion. "
     "Good, if both curves are better than random orders, and nothing else speaks against it: a completeness gap above "
     f"{GAP * 100:.0f} % of the change of the score, infidelity above {INFIDELITY:g}, sensitivity above {UNSTABLE:g}, "
     f"an answer that moves less than {LEARNED:g} times as far as with random weights. "
@@ -87,10 +91,12 @@ def _of_model(trust: Mapping[str, Any]) -> Found:
         return [f"{text}explain, as in an untrained model."], [], []
     if own is None or redrawn is None or own >= LEARNED * redrawn:
         return [], [], []
-    ends = f"({_points(own)}) than with random weights ({_points(redrawn)}): what is explained need not be learned."
-    if own < redrawn:
-        return [f"The model's answer moves no farther {ends}"], [], []
-    return [], [f"The model's answer moves hardly farther {ends}"], []
+    how = "no" if own < redrawn else "hardly"
+    text = f"The model's answer moves {how} farther ({_points(own)}) than with random weights ({_points(redrawn)})"
+    # ``moves`` is over more altered inputs than the two that are compared.
+    if own < redrawn and max(own, moves or 0.0) < FLIPS:
+        return [f"{text}: what is explained need not be learned."], [], []
+    return [], [f"{text}, as parts are taken away alike."], []
 
 
 def _of_weights(trust: Mapping[str, Any]) -> Found:
@@ -129,13 +135,14 @@ def _of_ranks(trust: Mapping[str, Any]) -> Found:
 
 
 def _of_details(method: Mapping[str, Any], trust: Mapping[str, Any]) -> Found:
+    bad: list[str] = []
     weak: list[str] = []
     fine: list[str] = []
     gap = _part(trust, "completeness").get("gap")
     if gap is not None:
         title = method.get("title") or "The method"
         text = f"Its values miss the change of the score by {_percent(gap)}"
-        (weak if gap > GAP else fine).append(
+        (bad if gap >= WRONG else weak if gap > GAP else fine).append(
             f"{text}, though {title} claims that they add up." if gap > GAP else f"{text}."
         )
     infidelity = _part(trust, "infidelity").get("value")
@@ -146,7 +153,7 @@ def _of_details(method: Mapping[str, Any], trust: Mapping[str, Any]) -> Found:
     if sensitivity is not None:
         text = f"It changes by up to {_percent(sensitivity)} of its size when the instance hardly changes."
         (weak if sensitivity > UNSTABLE else fine).append(text)
-    return [], weak, fine
+    return bad, weak, fine
 
 
 def _of_others(agreement: float | None) -> list[str]:

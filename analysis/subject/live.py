@@ -20,6 +20,11 @@ def find(name: str) -> Any:
     return _subjects.get(name)
 
 
+def holds(model: Any) -> bool:
+    """Whether a model belongs to one of them."""
+    return any(getattr(subject, "model", None) is model for subject in list(_subjects.values()))
+
+
 def at_end(close: Callable[[str], None]) -> None:
     """Call a function with the name of each subject that is withdrawn: whoever opened it puts its model back as it was
     given."""

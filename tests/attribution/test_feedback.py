@@ -92,6 +92,56 @@ def test_a_torn_line_costs_itself_only(tmp_path: Path, torn: bytes) -> None:
     assert [one["id"] for one in kept.all()] == [first["id"], second["id"]]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"instance": "3"},
+        {"verdict": "maybe"},
+        {"region": [[0, 0, 99, 99]]},
+        {"shape": [-1, 10]},
+        {"kind": "sound"},
+        {"time": None},
+        {"time": float("nan")},
+        {"subject": []},
+        {"id": 7},
+        {"params": None, "method": None},
+    ],
+)
+def test_a_damaged_line_that_is_json_costs_itself_only_and_is_counted(tmp_path: Path, changes: dict[str, Any]) -> None:
+    kept = Feedback(tmp_path, SUBJECT)
+    first = kept.add(entry())
+    assert kept.damaged() == 0
+    bad = {**first, "id": "zz"} | changes
+    with (kept.home / feedback.LINES).open("a") as file:
+        file.write(json.dumps({"verdict": bad}) + "\n" + '{"verdict": {"id": "yy"}}\n' + '{"other": 1}\nnull\n')
+    second = kept.add(entry(note="after"))
+    assert [one["id"] for one in kept.of(3)] == [first["id"], second["id"]]
+    assert len(arrays_of(kept.masks())) == 2
+    value = json.loads(kept.export())
+    assert value["verdicts"] == [first, second]
+    assert value["damaged"] == kept.damaged() == 4
+
+
+def test_characters_that_no_file_can_hold_are_replaced(tmp_path: Path) -> None:
+    subject = SUBJECT | {"name": "dig\udc80its"}
+    kept = Feedback(tmp_path, subject)
+    told = kept.add(
+        entry(
+            note="half \ud800 of one, \ud83d\ude00 whole",
+            params={"a\udfff": "\ud800"},
+            target="\udc00",
+            method="m\ud800",
+        )
+    )
+    assert told["note"] == "half \ufffd of one, \U0001f600 whole"
+    assert told["params"] == {"a\ufffd": "\ufffd"}
+    assert Feedback(tmp_path, subject).all() == [told]
+    assert json.loads(kept.export())["verdicts"] == [told]
+    kept.masks()
+    kept.delete(told["id"])
+    assert kept.all() == []
+
+
 def test_threads_lose_nothing(tmp_path: Path) -> None:
     def say(number: int) -> str:
         return str(Feedback(tmp_path, SUBJECT).add(entry(instance=number))["id"])

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from torch import nn
 
-from analysis.attribution import features, superpixels
+from analysis.attribution import features, registry, superpixels
+from analysis.attribution.parameters import checked
+from analysis.errors import ParameterError
+from analysis.jobs.context import Cancelled
 from tests.attribution.conftest import SESSIONS, drawn, labelled, opened, series_session, text_session
 from tests.attribution.games import case_of, one_thread
 from tests.models import zoo
@@ -173,3 +176,31 @@ def test_parameters_that_mean_nothing_for_a_kind_are_not_offered() -> None:
         "text": set(),
         "table": set(),
     }
+
+
+def test_a_picture_is_cut_into_bounded_numbers_of_parts_and_that_can_be_cancelled() -> None:
+    picture = np.random.default_rng(3).random((60, 60, 1)).astype(np.float32)
+    assert features.SEGMENTS.high == superpixels.MOST <= 1000
+    with pytest.raises(ParameterError):
+        checked((features.SEGMENTS,), {"segments": superpixels.MOST + 1})
+    assert superpixels.superpixels(picture, 10**6).max() < superpixels.MOST
+    calls: list[int] = []
+
+    def cancelled() -> None:
+        calls.append(1)
+        if len(calls) > 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        superpixels.superpixels(picture[::-1], 500, cancelled)
+    pictures = torch.from_numpy(picture[None, None, :, :, 0]) + torch.arange(3.0)[:, None, None, None]
+    session = opened(nn.Sequential(nn.Flatten(), nn.Linear(3600, 2)), labelled(pictures))
+    for method in ("feature_ablation", "lime"):
+        calls.clear()
+        with pytest.raises(Cancelled):
+            registry.get(method).run(
+                case_of(session, 1, 2),
+                lambda *_told: cancelled(),
+                **checked(registry.get(method).parameters, {"segments": 300}),
+            )
+        assert len(calls) == 3

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from captum.attr import Deconvolution, GuidedBackprop
 from torch import Tensor, nn
 
+from analysis.attribution import registry
 from analysis.attribution.faults import AttributionError
 from analysis.attribution.rules import guided
-from tests.attribution.conftest import drawn, labelled, opened
+from analysis.attribution.structure import look
+from tests.attribution.conftest import drawn, explained, labelled, opened
 from tests.attribution.nets import case, net, pictures, seeded
 from tests.models import zoo
 
@@ -27,7 +31,7 @@ def captum(session: Any, rule: str) -> Tensor:
 
 def ours(session: Any, rule: str) -> Tensor:
     with case(session) as own:
-        return guided.gradient(own, rule)
+        return guided.gradient(own, rule)[0]
 
 
 def deep() -> nn.Module:
@@ -68,7 +72,7 @@ def test_a_reused_relu_counts_each_time() -> None:
     with case(session) as own:
         x = own.inputs.clone().requires_grad_()
         [gradient] = torch.autograd.grad(own.score(x).sum(), x)
-        found = guided.gradient(own)
+        found, _ = guided.gradient(own)
     assert not torch.allclose(found, gradient, atol=1e-4)
 
 
@@ -80,8 +84,8 @@ def test_by_hand() -> None:
         model[2].weight.copy_(torch.tensor([[2.0, -3.0], [2.0, -3.0]]))
     session = opened(model, labelled(torch.tensor([[1.0, 1.0], [-1.0, 1.0]]), 2))
     with case(session, "0", n=2) as own:
-        assert guided.gradient(own).tolist() == [[2.0, 0.0], [0.0, 0.0]]
-        assert guided.gradient(own, guided.DECONVOLUTION).tolist() == [[2.0, 0.0], [2.0, 0.0]]
+        assert guided.gradient(own)[0].tolist() == [[2.0, 0.0], [0.0, 0.0]]
+        assert guided.gradient(own, guided.DECONVOLUTION)[0].tolist() == [[2.0, 0.0], [2.0, 0.0]]
 
 
 def test_relu6_lets_back_only_where_it_follows_its_input() -> None:
@@ -91,9 +95,79 @@ def test_relu6_lets_back_only_where_it_follows_its_input() -> None:
         model[2].weight.fill_(1.0)
     session = opened(model, labelled(torch.tensor([[-1.0], [3.0], [8.0]]), 2))
     with case(session, "0") as own:
-        assert guided.gradient(own).flatten().tolist() == [0.0, 1.0, 0.0]
+        assert guided.gradient(own)[0].flatten().tolist() == [0.0, 1.0, 0.0]
 
 
 def test_without_a_relu_on_the_way_it_is_refused() -> None:
     with case(pictures(net("gelu"))) as own, pytest.raises(AttributionError, match="uses no ReLU"):
         guided.gradient(own)
+
+
+class Own(torch.autograd.Function):
+    """A ReLU that torch does not know."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.clamp_min(0)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return gradient * (ctx.saved_tensors[0] > 0)
+
+
+def masked(x: Tensor) -> Tensor:
+    x = x.clone()
+    x[x < 0] = 0
+    return x
+
+
+def between(function: Callable[[Tensor], Tensor]) -> Any:
+    """A session of a net with some function, and a ReLU behind it."""
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.head = nn.Linear(6, 12), nn.Linear(12, 12), nn.Linear(12, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(F.relu(self.second(function(self.first(x)))))
+
+    return opened(seeded(Two), labelled(drawn(6, 6), 3), kind="table")
+
+
+HIDDEN: dict[str, Callable[[Tensor], Tensor]] = {
+    "a function of its own": Own.apply,
+    "a product with a mask": lambda x: x * (x > 0),
+    "where": lambda x: torch.where(x > 0, x, torch.zeros(())),
+    "masked fill": lambda x: x.masked_fill(x < 0, 0.0),
+    "a mask that is written to": masked,
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+@pytest.mark.parametrize("method", ["guided_backprop", "deconvolution"])
+def test_what_may_hide_a_relu_is_refused(method: str, name: str) -> None:
+    session = between(HIDDEN[name])
+    assert "has no rule for that" in registry.get(method).applies(look(session))
+    with case(session) as own, pytest.raises(AttributionError, match="has no rule for that"):
+        registry.get(method).run(own, lambda *_told: None)
+
+
+@pytest.mark.parametrize("name", ["sort", "cumprod", "nan_to_num"])
+def test_what_hides_nothing_keeps_its_gradient(name: str) -> None:
+    functions: dict[str, Callable[[Tensor], Tensor]] = {
+        "sort": lambda x: x.sort(1).values,
+        "cumprod": lambda x: x.cumprod(1),
+        "nan_to_num": lambda x: x.nan_to_num(),
+    }
+    assert registry.get("guided_backprop").applies(look(between(functions[name]))) == ""
+
+
+def test_activations_that_are_no_relu_are_noted() -> None:
+    session = between(lambda x: F.leaky_relu(x, 0.0))
+    for method in ("guided_backprop", "deconvolution"):
+        [note] = explained(session, method)[0]["notes"]
+        assert "keep their gradient: leaky_relu in the model itself (Two)" in note
+        assert registry.get(method).notes(look(session)) == [note]
+    assert explained(between(torch.relu), "guided_backprop")[0]["notes"] == []

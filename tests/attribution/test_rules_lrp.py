@@ -189,33 +189,6 @@ def test_a_merged_normalisation_equals_the_folded_net(composite: str) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
 
 
-class Before(nn.Module):
-    """A normalisation in front of a convolution that pads with 0, or folded into it, (N, 2, 8, 8) -> (N, 3)."""
-
-    def __init__(self, folded: bool) -> None:
-        super().__init__()
-        self.bn, self.conv, self.head = nn.BatchNorm2d(2), nn.Conv2d(2, 4, 3, padding=1), nn.Linear(256, 3)
-        self.folded = folded
-
-    def forward(self, x: Tensor) -> Tensor:
-        if not self.folded:
-            return self.head(F.relu(self.conv(self.bn(x))).flatten(1))
-        scale = (self.bn.weight / (self.bn.running_var + self.bn.eps).sqrt()).detach()
-        shift = (self.bn.bias - self.bn.running_mean * scale).detach()
-        constant = self.conv(shift[:, None, None].expand(1, 2, 8, 8))  # with the bias; less at the border
-        moved = F.conv2d(x, (self.conv.weight * scale[:, None, None]).detach(), None, padding=1)
-        return self.head(F.relu(moved + constant.detach()).flatten(1))
-
-
-def test_a_normalisation_before_a_convolution_equals_the_folded_net() -> None:
-    """Under the epsilon rule with a small epsilon, where folding changes nothing but the way."""
-    found, expected = (
-        back(pictures(seeded(lambda folded=folded: Before(folded))), COMPOSITES["epsilon"], 1e-12)
-        for folded in (False, True)
-    )
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
-
-
 def test_a_functional_net_gets_what_its_twin_of_modules_gets() -> None:
     names = ("module relu", "functional relu", "clamp")
     first, *others = (back(pictures(net(name)), COMPOSITES["epsilon_plus"]) for name in names)
@@ -318,27 +291,3 @@ def test_padding_gets_no_relevance() -> None:
         found = method.run(own, lambda *_told: None, **checked(method.parameters, {"composite": "epsilon_plus_flat"}))
         assert not bool(found.values.masked_select(~own.valid().expand_as(found.values)).any())
         assert bool(found.values.any())
-
-
-class Scaled(nn.Module):
-    """Normalises pictures itself, before anything else."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.inner((x - 0.2) / -0.5)
-
-
-@pytest.mark.parametrize("rule", ["flat", "z_box"])
-def test_the_first_layer_is_found_behind_a_model_s_own_normalisation(rule: str) -> None:
-    """Shift and scale hand on what they get, so that the rule of the first layer is what counts."""
-    composite = Composite("epsilon", "epsilon", rule)
-    inner = seeded(lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))).double()
-    outside = opened(Scaled(inner), labelled(drawn(4, 2, 8, 8).double(), 3), kind="image")
-    inside = opened(inner, labelled((drawn(4, 2, 8, 8).double() - 0.2) / -0.5, 3), kind="image")
-    expected = back(inside, composite)
-    found = back(outside, composite)
-    shift = drawn(4, 2, 8, 8).double()[:3]
-    torch.testing.assert_close(found, expected * shift / (shift - 0.2), rtol=1e-4, atol=1e-7)

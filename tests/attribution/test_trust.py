@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -104,7 +106,8 @@ class Constant(nn.Module):
 
 
 def test_what_is_undefined_is_none_with_a_reason() -> None:
-    found = fakes.trust(opened(Constant().eval(), labelled(drawn(4, 8)), kind="table"), IG)
+    session = opened(Constant().eval(), labelled(drawn(4, 8)), kind="table")
+    found = fakes.trust(session, "occlusion")
     for part, figure in (("completeness", "gap"), ("infidelity", "value"), ("sensitivity", "value")):
         assert found[part][figure] is None
         assert found[part]["why"].endswith(".")
@@ -258,6 +261,29 @@ def test_a_contrast_and_a_unit_are_measured_too() -> None:
     assert found["moves"] is None
     assert found["reaction"] == {"moves": None, "moves_redrawn": None}
     assert found["completeness"]["gap"] < 0.05
+
+
+class Unsteady(nn.Module):
+    """Answers otherwise each time it is asked."""
+
+    passes = count(1)
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.out = nn.Linear(5, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(x) * (1 + next(Unsteady.passes) % 5)
+
+
+def test_what_does_not_fit_or_is_not_the_model_s_score_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    unfit = replace(fakes.method("unfit", lambda case: case.inputs), applies=lambda _structure: "It needs a filter.")
+    fakes.install(monkeypatch, unfit)
+    with pytest.raises(AttributionError, match="Unfit does not fit: It needs a filter"):
+        fakes.trust(fakes.columns_session(), "unfit")
+    with pytest.raises(AttributionError, match="from its input alone"):
+        fakes.trust(opened(Unsteady().eval(), labelled(drawn(6, 5) + 3, 3)), "saliency")
 
 
 def test_bad_requests_are_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

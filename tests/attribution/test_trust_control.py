@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.datasets import load_breast_cancer
 from torch import nn
 
 from analysis.attribution import registry
@@ -94,6 +95,23 @@ def test_an_untrained_control_with_large_outputs_shows_low_trust_too(digits: tup
     levels = [one.level for one, _ in judgements]
     assert levels.count("good") <= 1, [one.sentence for one, _ in judgements]
     assert levels.count("poor") >= 4, [(one.sentence, found["reaction"]) for one, found in judgements]
+
+
+def test_a_confident_network_that_learned_a_table_is_not_called_unlearned() -> None:
+    """Random halves of the columns hardly move its answer; its map knows which do."""
+    data = load_breast_cancer()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        x = torch.tensor((data.data - data.data.mean(0)) / data.data.std(0), dtype=torch.float32)
+        order = torch.randperm(len(x))
+        x, y = x[order], torch.tensor(data.target)[order]
+        model = nn.Sequential(nn.Linear(30, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
+        learn(model, x[:400], y[:400], 60, 0.01)
+    session = opened(model.eval(), pairs(x[400:], y[400:]), kind="table")
+    for instance in range(5):
+        one, found = judged(session, "integrated_gradients", instance)
+        assert not any("random weights (" in reason for reason in one.reasons), (found["reaction"], one.reasons)
+        assert one.level != "poor", one.sentence
 
 
 def test_a_map_of_edges_shows_the_picture_rather_than_the_model(

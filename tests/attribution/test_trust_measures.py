@@ -138,11 +138,23 @@ def test_infidelity_equals_its_definition() -> None:
             altered = torch.stack([torch.zeros(()) if mask[at] else x[at] for at in range(len(x))])
             pair = case.scores(torch.stack([x, altered]), torch.zeros(2, dtype=torch.int64))
             change.append(float(pair[0] - pair[1]))
-    scales = np.linspace(-3, 3, 60001)
+    scales = np.linspace(0, 3, 30001)
     errors = [np.mean((scale * np.array(told) - change) ** 2) for scale in scales]
     assert found["value"] == pytest.approx(min(errors) / np.mean(np.square(change)), abs=1e-5)
     assert found["samples"] == len(masks)
     assert (masks.sum(1) > 0).all()
+
+
+def test_a_map_with_all_signs_wrong_is_as_bad_as_saying_nothing() -> None:
+    change = np.random.default_rng(0).normal(size=64)
+    assert infidelity.scaled(2 * change, change) == pytest.approx(0, abs=1e-12)
+    assert infidelity.scaled(-change, change) == 1
+    assert infidelity.scaled(-change, change, signed=False) == pytest.approx(0, abs=1e-12)
+    session = conftest.table_session()
+    for signed in (True, False):
+        case, make = working(session, "saliency", abs=not signed)
+        with case:
+            assert make().signed is signed
 
 
 def test_taken_away_parts_are_squares_spans_or_tokens() -> None:
@@ -229,41 +241,6 @@ def test_all_pixels_of_a_superpixel_count_once() -> None:
     """A large one would make any two maps alike."""
     one, other = np.repeat([1.0, 2, 3, 4], [1, 1, 1, 97]), np.repeat([3.0, 1, 2, 4], [1, 1, 1, 97])
     assert randomised.similar(one, other) == (pytest.approx(spearmanr([1, 2, 3, 4], [3, 1, 2, 4]).statistic), 4)
-
-
-def test_redrawn_weights_have_mean_and_deviation_of_the_old_ones_and_shared_ones_are_drawn_once() -> None:
-    torch.manual_seed(0)
-    first, second = torch.nn.Linear(60, 60), torch.nn.Linear(60, 60)
-    second.weight = first.weight
-    model = torch.nn.Sequential(first, torch.nn.Tanh(), second, torch.nn.Linear(60, 2)).eval()
-    with torch.no_grad():
-        first.weight.add_(0.5)
-    session = opened(model, labelled(drawn(4, 60)), kind="table")
-    case, make = working(session)
-    with case:
-        make()
-        layers = redrawn.groups(case, 8)
-        tensors = [id(one) for layer in layers for one in layer.tensors]
-        assert len(tensors) == len(set(tensors)) == 5
-        before = first.weight.detach().clone()
-        with redrawn.weights_kept(session):
-            for layer in layers:
-                redrawn.redraw(layer, torch.Generator().manual_seed(0))
-            assert not torch.equal(first.weight, before)
-            assert float(first.weight.detach().mean()) == pytest.approx(float(before.mean()), abs=0.02)
-            assert float(first.weight.detach().std()) == pytest.approx(float(before.std()), rel=0.1)
-        assert torch.equal(first.weight, before)
-    assert not session.outdated
-
-
-def test_weights_that_somebody_else_changed_before_are_not_taken_for_unchanged() -> None:
-    session = conftest.table_session()
-    with torch.no_grad():
-        session.model[0].weight.add_(1)
-    assert session.outdated
-    with redrawn.weights_kept(session):
-        pass
-    assert session.outdated
 
 
 @settings(max_examples=60, deadline=None)

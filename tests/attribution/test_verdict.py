@@ -10,6 +10,7 @@ import pytest
 
 from analysis.attribution.verdict import (
     ALONE,
+    FLIPS,
     GAP,
     INFIDELITY,
     LEARNED,
@@ -19,6 +20,7 @@ from analysis.attribution.verdict import (
     RULE,
     SIMILAR,
     UNSTABLE,
+    WRONG,
     verdict,
 )
 
@@ -54,7 +56,10 @@ def test_a_map_that_nothing_speaks_against_is_good() -> None:
     [
         ({"moves": MOVES - 0.01}, "poor", "9.0 points of probability at most"),
         ({"moves": MOVES}, "good", ""),
-        ({"reaction": {"moves": 0.3, "moves_redrawn": 0.31}}, "poor", "no farther"),
+        ({"moves": 0.4, "reaction": {"moves": 0.3, "moves_redrawn": 0.31}}, "poor", "no farther"),
+        ({"moves": None, "reaction": {"moves": 0.3, "moves_redrawn": 0.31}}, "poor", "no farther"),
+        ({"moves": FLIPS, "reaction": {"moves": 0.3, "moves_redrawn": 0.31}}, "fair", "no farther"),
+        ({"moves": 0.98, "reaction": {"moves": 0.06, "moves_redrawn": 0.15}}, "fair", "no farther"),
         ({"reaction": {"moves": 0.3, "moves_redrawn": 0.29}}, "fair", "hardly farther"),
         ({"reaction": {"moves": 0.3, "moves_redrawn": 0.3 / LEARNED + 0.01}}, "fair", "hardly farther"),
         ({"reaction": {"moves": 0.3, "moves_redrawn": 0.3 / LEARNED - 0.01}}, "good", ""),
@@ -71,6 +76,8 @@ def test_a_map_that_nothing_speaks_against_is_good() -> None:
         ({"deletion": {"better": None}}, "good", ""),
         ({"completeness": {"gap": GAP + 0.01}}, "fair", "Integrated Gradients claims that they add up"),
         ({"completeness": {"gap": GAP}}, "good", ""),
+        ({"completeness": {"gap": WRONG}}, "poor", "though"),
+        ({"completeness": {"gap": WRONG - 0.01}}, "fair", "though"),
         ({"completeness": {"gap": None, "applies": False}}, "good", ""),
         ({"infidelity": {"value": INFIDELITY + 0.01}}, "fair", "foretells 29 %"),
         ({"infidelity": {"value": INFIDELITY}}, "good", ""),
@@ -121,7 +128,13 @@ def test_a_part_of_the_answer_is_judged_only_where_it_cannot_get_better() -> Non
 
 
 def test_the_rule_names_every_threshold() -> None:
-    for value in (f"{100 * MOVES:.0f} points", f"{LEARNED:g} times", f"{SIMILAR:g} or more", f"{100 * GAP:.0f} %"):
+    for value in (
+        f"{100 * MOVES:.0f} points",
+        f"{LEARNED:g} times",
+        f"by {100 * FLIPS:.0f} and no farther",
+        f"{SIMILAR:g} or more",
+        f"{100 * GAP:.0f} %",
+    ):
         assert value in RULE
     for value in (INFIDELITY, UNSTABLE):
         assert f"above {value:g}" in RULE

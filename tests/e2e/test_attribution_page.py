@@ -187,7 +187,7 @@ def test_a_token_is_seen_and_replacing_it_changes_the_class(serve: Serve, browse
     with visit(browser, watch, server.url) as page:
         look(page, server, instance)
         expect(page.get_by_role("checkbox", name="DeepLift", exact=True)).to_be_disabled(timeout=JOB)
-        expect(page.locator("#at-methods")).to_contain_text("lstm (LSTM): lstm has gates inside")
+        expect(page.locator("#at-methods")).to_contain_text("lstm (LSTM) has gates inside")
         many(page, re.compile(rf"'{word.CUE}' .*leads in"))
         chip = page.locator("#at-edit-tokens").get_by_role("button", name=word.CUE, exact=True)
         chip.press("Enter")

@@ -15,7 +15,8 @@ def completeness(work: Work) -> dict[str, Any]:
     the score itself."""
     if not work.method.result.complete:
         return {"gap": None, "sum": None, "change": None, "applies": False, "why": "The method does not claim it."}
-    with_all = float(work.scored(work.case.inputs).score[0])
+    told = work.found.extra.get("score")  # what rules explain of a model that ends with a softmax: the one before it
+    with_all = float(work.scored(work.case.inputs).score[0] if told is None else told)
     own = work.found.baseline
     change = with_all - (0.0 if own is None else float(own.flatten()[0]))
     total = float(work.original.double().sum())

@@ -1,8 +1,9 @@
 """Infidelity: whether a map predicts what happens when parts are taken away (Yeh et al., NeurIPS 2019, definition 2.1).
 
 E[(I . map - (f(x) - f(x - I)))^2], where x - I has the baseline in a random part of the instance: squares of a picture
-(their section 2.1), spans of a series, tokens or columns. The map is scaled as is best for it (their section 2.3),
-since methods differ in units, and the whole is divided by E[(f(x) - f(x - I))^2]: 0 is perfect, 1 as good as nothing.
+(their section 2.1), spans of a series, tokens or columns. The map is scaled as is best for it (their section 2.3), of
+signed maps by no negative number, since methods differ in units but signs mean something; the whole is divided by
+E[(f(x) - f(x - I))^2]: 0 is perfect, 1 as good as nothing.
 """
 
 from __future__ import annotations
@@ -34,13 +35,14 @@ def infidelity(work: Work, regions: Regions, seed: int) -> dict[str, Any]:
     tiny = 1e-6 * max(1.0, float(np.abs(change).max()))
     if size <= len(change) * tiny**2:
         return {**value, "why": "The score does not change, whatever is taken away."}
-    return {**value, "value": scaled(told, change)}
+    return {**value, "value": scaled(told, change, work.signed)}
 
 
-def scaled(told: NDArray[np.float64], change: NDArray[np.float64]) -> float:
-    """min over b of E[(b told - change)^2] / E[change^2], for (s,) each: 1 - cos^2 of the angle between them."""
-    size = float(told @ told) * float(change @ change)
-    return 1.0 if size == 0 else float(np.clip(1 - (told @ change) ** 2 / size, 0, 1))
+def scaled(told: NDArray[np.float64], change: NDArray[np.float64], signed: bool = True) -> float:
+    """min over b of E[(b told - change)^2] / E[change^2], for (s,) each: 1 - cos^2 of the angle between them. signed:
+    only b >= 0, so that a map that foretells the opposite has 1; sizes without signs leave the direction open."""
+    size, common = float(told @ told) * float(change @ change), float(told @ change)
+    return 1.0 if size == 0 or (signed and common <= 0) else float(np.clip(1 - common**2 / size, 0, 1))
 
 
 def foretold(work: Work, masks: Tensor) -> NDArray[np.float64]:

@@ -14,13 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from analysis.attribution.measures import redrawn
+from analysis.attribution.measures import curves, redrawn
 from analysis.attribution.measures.regions import Regions
 from analysis.attribution.measures.work import Work, moved
 from analysis.attribution.ranks import pooled, spearman
 
 LAYERS = 8  # groups of layers, at most
-STATES = 16  # altered inputs on which it is seen how far the answer moves
+STATES = 16  # randomly altered inputs on which it is seen how far the answer moves
+PATH = 8  # more of them along the map's own order, from either end
 REACTIONS = 5  # draws of all weights for that
 SIDE = 64  # values along each axis that are compared, at most
 
@@ -69,9 +70,9 @@ def randomised(work: Work, layers: list[redrawn.Group], draws: int, seed: int) -
 
 
 def reaction(work: Work, regions: Regions, layers: list[redrawn.Group], seed: int) -> dict[str, float | None]:
-    """{'moves': how far the model's answer moves (``work.moved``) as random regions are taken away, 'moves_redrawn':
-    the same of the model with the weights of all layers drawn anew, mean over REACTIONS draws}; None where a unit is
-    explained. A model that has learned nothing moves no farther than one with random weights."""
+    """{'moves': how far the model's answer moves (``work.moved``) as regions are taken away, 'moves_redrawn': the same,
+    over the same altered inputs, of the model with the weights of all layers drawn anew, mean over REACTIONS draws};
+    None where a unit is explained. A model that has learned nothing moves no farther than one with random weights."""
     states = _states(work, regions, seed)
     own = _moves(work, states)
     apart: list[float | None] = []
@@ -85,8 +86,8 @@ def reaction(work: Work, regions: Regions, layers: list[redrawn.Group], seed: in
 
 
 def passes_of_reaction() -> int:
-    """Rows that ``reaction`` puts through the model."""
-    return STATES * (1 + REACTIONS)
+    """Rows that ``reaction`` puts through the model, at most."""
+    return (STATES + 2 * PATH) * (1 + REACTIONS)
 
 
 def thinned(values: NDArray[Any]) -> NDArray[np.float64]:
@@ -108,10 +109,16 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def _states(work: Work, regions: Regions, seed: int) -> Tensor:
-    """The instance, its baseline, and some in between: random halves of the regions at the baseline."""
+    """The instance; altered inputs between it and its baseline: random regions, from none to all of them, at the
+    baseline, and of a map on the input those that it puts first, and last: a confident answer withstands random ones.
+    """
     generator = np.random.default_rng([seed, 3])
-    chosen = generator.random((STATES, regions.count)) < 0.5
-    chosen[0], chosen[1] = False, True
+    chosen = generator.random((STATES, regions.count)) < np.linspace(0, 1, STATES)[:, None]
+    chosen[0], chosen[-1] = False, True
+    if work.form == "input":
+        place = np.argsort(curves.ranking(work, regions, generator))
+        counts = np.rint(np.linspace(0, regions.count, PATH + 2)[1:-1]).astype(np.int64)[:, None]
+        chosen = np.concatenate([chosen, place < counts, place >= counts])
     return work.without(regions.mask(torch.from_numpy(chosen)))
 
 

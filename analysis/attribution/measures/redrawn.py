@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ import torch
 from torch import nn
 
 from analysis.attribution.case import Case
+from analysis.attribution.faults import AttributionError
+from analysis.subject import live
+
+FOREIGN = -1  # version of a parameter that somebody else wrote to
 
 
 @dataclass
@@ -21,20 +26,51 @@ class Group:
     tensors: list[nn.Parameter]
 
 
+class WeightsChanged(AttributionError):
+    """Somebody else wrote to the weights while they were random."""
+
+
+_written: dict[int, int] = {}  # inside ``weights_kept``: versions of parameters after our own last writing
+
+
 @contextmanager
 def weights_kept(session: Any) -> Iterator[None]:
-    """Inside, the model's parameters may be written to; afterwards they are as before, bit by bit, come what may, and
-    the session takes them for unchanged, unless somebody else had changed them before."""
-    held = [(one, one.detach().clone()) for one in session.model.parameters()]
-    ours = not session.outdated
+    """Inside, the model's parameters may be drawn anew (``redraw``); those that were are put back bit by bit, come what
+    may, and the session takes them for unchanged, unless somebody else had changed them before.
+
+    Raises:
+        WeightsChanged: somebody else wrote to parameters inside. The session is outdated then.
+    """
+    parameters = list(session.model.parameters())
+    held = [(one, one.detach().clone()) for one in parameters]
+    ours = not session.outdated  # else the model itself may write to them in every pass
+    outer = dict(_written)
+    begun = {id(one): one._version for one in parameters}
+    _written.update(begun)
+    apart = False
     try:
         yield
     finally:
+        apart = ours and any(one._version != _written[id(one)] for one in parameters)
         with torch.no_grad():
             for one, copy in held:
-                one.copy_(copy)
-        if ours:
+                # What somebody else changed and we did not stays as they left it.
+                if not apart or _written[id(one)] != begun[id(one)]:
+                    one.copy_(copy)
+        _written.clear()
+        _written.update(outer)
+        if ours and not apart:
             session._weights.remember()
+    if apart:
+        raise WeightsChanged(
+            "Somebody changed the model's weights while random ones were in it.",
+            "Ask again when the program that trains the model is done.",
+        )
+
+
+def busy(session: Any) -> bool:
+    """Whether the program that the model lives in goes on meanwhile, and would meet random weights."""
+    return live.holds(session.model) and threading.current_thread() is not threading.main_thread()
 
 
 def redraw(group: Group, generator: torch.Generator) -> None:
@@ -44,7 +80,10 @@ def redraw(group: Group, generator: torch.Generator) -> None:
             if one.is_floating_point() and one.numel():
                 deviation, mean = torch.std_mean(one.double(), correction=0)
                 fresh = torch.randn(one.shape, generator=generator, dtype=torch.float64)
+                unseen = one._version != _written.get(id(one), one._version)
                 one.copy_((fresh.to(one.device) * deviation + mean).to(one.dtype))
+                if id(one) in _written:
+                    _written[id(one)] = FOREIGN if unseen else one._version
 
 
 def groups(case: Case, most: int) -> list[Group]:

@@ -89,6 +89,11 @@ class Work:
             return str(base) in SLOPES and kind == "smoothgrad"
         return self.method.name in SLOPES
 
+    @property
+    def signed(self) -> bool:
+        """Whether values below 0 speak against the target."""
+        return bool(self.found.extra.get("signed", self.method.result.signed))
+
     def map(self, inputs: Tensor | None = None) -> Tensor:
         """The map (1, *inputs.shape[1:]), of other inputs of that shape if given; padding is 0. Of another form than
         'input', the method's values as they are. Raises AttributionError if values are not finite."""

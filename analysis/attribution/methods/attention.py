@@ -122,9 +122,10 @@ def _aligned(case: Case, values: Tensor) -> bool:
 
 
 def _unpadded(case: Case, values: Tensor) -> tuple[Tensor, list[str]]:
-    if not _aligned(case, values) or case.lengths is None:
+    valid = case.valid()
+    if not _aligned(case, values) or bool(valid.all()):
         return values, []
-    valid = case.valid().reshape(len(case), -1)
+    valid = valid.reshape(len(case), -1).to(values.device)
     lost = (values * ~valid[:, None, None]).sum(3)[valid[:, None].expand(-1, values.shape[1], -1)]
     notes = []
     if len(lost) and float(lost.mean()) > PADDING:

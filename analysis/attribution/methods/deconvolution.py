@@ -16,11 +16,12 @@ PARAMETERS: tuple[Parameter, ...] = ()
 def run(case: Case, told: Told, **_parameters: Any) -> Found:
     """What flows back to the input, (n, *inputs.shape[1:]), through ReLUs: modules, functions, in place."""
     told(0, 1, "passes", "Deconvolution")
-    return Found(guided.gradient(case, guided.DECONVOLUTION))
+    values, notes = guided.gradient(case, guided.DECONVOLUTION)
+    return Found(values, notes=notes)
 
 
 def applies(structure: Structure) -> str:
-    """Needs a ReLU."""
+    """Needs a ReLU, and nothing that may hide one."""
     return guided.applies(structure, guided.DECONVOLUTION)
 
 
@@ -35,5 +36,6 @@ METHOD = Method(
     parameters=PARAMETERS,
     run=run,
     applies=applies,
+    notes=lambda structure: guided.notes(structure.operations),
     costs="1 pass forward and backward",
 )

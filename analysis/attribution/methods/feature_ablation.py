@@ -22,7 +22,7 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
     (n, *inputs.shape[1:]), 1 along axes that features have whole."""
     base = baselines.of(case, parameters["baselines"])
     engine = Engine(case, base, parameters["perturbations_per_eval"], told, "Feature ablation")
-    players = players_of(case, base, parameters)
+    players = players_of(case, base, parameters, told)
     falls = engine.falls([one.masks(~np.eye(one.count, dtype=bool)) for one in players])
     values = [one.laid(fall) for one, fall in zip(players, falls, strict=True)]
     return Found(

@@ -28,22 +28,22 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
     1, in random order, which has the same mean and less spread.
     """
     samples, n, state = parameters["n_samples"], len(case), parameters["random_state"]
-    starts = baselines.several(case, samples, state, parameters["baselines"]).to(case.inputs)
-    starts = torch.where(case.valid(), starts[:, None], case.inputs)
+    several = baselines.Several(case, samples, state, parameters["baselines"])
     alphas = _alphas(samples, state).to(case.inputs).reshape(-1, *[1] * case.inputs.dim())
-    noise = gradients.noise(case, samples, parameters["stdevs"], state)
+    noise = gradients.Noise(case, parameters["stdevs"], state)
     at_once = max(1, case.at_most() // n)
     total, squares = torch.zeros(2, *case.inputs.shape, dtype=torch.float64)
     scores = torch.zeros(n, dtype=torch.float64)
     for first in range(0, samples, at_once):
         told(first, samples, "samples", "GradientShap")
-        some = slice(first, first + at_once)
-        way = case.inputs + noise[some] - starts[some]
+        some = slice(first, min(first + at_once, samples))
+        starts = torch.where(case.valid(), several[some].to(case.inputs)[:, None], case.inputs)
+        way = case.inputs + noise.next(len(starts)) - starts
         rows = case.rows.repeat(len(way))
-        found = gradients.at(case, (starts[some] + alphas[some] * way).flatten(0, 1), rows).unflatten(0, (-1, n))
+        found = gradients.at(case, (starts + alphas[some] * way).flatten(0, 1), rows).unflatten(0, (-1, n))
         values = (way * found).double().cpu()
         total, squares = total + values.sum(0), squares + (values**2).sum(0)
-        scores += case.scores(starts[some].flatten(0, 1), rows).double().cpu().unflatten(0, (-1, n)).sum(0)
+        scores += case.scores(starts.flatten(0, 1), rows).double().cpu().unflatten(0, (-1, n)).sum(0)
         done = first + len(way)
         if 2 <= done < samples:
             case.publish(_found(case, total, squares, scores, done), done, samples)
@@ -60,7 +60,8 @@ def _found(case: Case, total: Tensor, squares: Tensor, scores: Tensor, samples: 
     mean = total / samples
     spread = ((squares / samples - mean**2).clamp_min(0) / (samples - 1)).sqrt()
     dtype = case.inputs.dtype
-    return Found(mean.to(dtype), baseline=(scores / samples).float(), spread=spread.to(dtype))
+    baseline = (scores / samples).float()
+    return Found(mean.to(dtype), baseline=baseline, spread=spread.to(dtype), notes=case.vanished())
 
 
 METHOD = Method(

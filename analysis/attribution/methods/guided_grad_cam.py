@@ -21,7 +21,8 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
     where = layer_grad_cam.upsampled(case, layer_grad_cam.class_map(case, info))
     told(1, 2, "passes", "Guided Grad-CAM")
     notes = [] if where.any() else [f"No filter of {info.key} that speaks for the score is active: the map is 0."]
-    return Found(where * guided.gradient(case), notes=notes, extra={"layer": info.key})
+    values, more = guided.gradient(case)
+    return Found(where * values, notes=[*notes, *more], extra={"layer": info.key})
 
 
 def applies(structure: Structure) -> str:
@@ -41,5 +42,6 @@ METHOD = Method(
     run=run,
     applies=applies,
     fit=layer_grad_cam.fit,
+    notes=lambda structure: guided.notes(structure.operations),
     costs="2 passes forward and backward",
 )

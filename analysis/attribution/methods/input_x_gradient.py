@@ -12,7 +12,7 @@ from analysis.attribution.method import Found, Method, Result, Told
 def run(case: Case, told: Told, **_parameters: Any) -> Found:
     """(n, *inputs.shape[1:])."""
     told(0, 1, "passes", "Input x Gradient")
-    return Found(case.inputs * gradients.at(case, case.inputs, case.rows))
+    return Found(case.inputs * gradients.at(case, case.inputs, case.rows), notes=case.vanished())
 
 
 METHOD = Method(

@@ -24,7 +24,7 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
     """(x - x') times the mean gradient, (n, *inputs.shape[1:]), by Gauss-Legendre quadrature."""
     base = baselines.of(case, parameters["baselines"])
     values = integrated(case, told, base, parameters["n_steps"], parameters["internal_batch_size"])
-    return Found(values, baseline=case.scores(base))
+    return Found(values, baseline=case.scores(base), notes=case.vanished())
 
 
 def integrated(case: Case, told: Told, base: Tensor, steps: int, most: int = 0) -> Tensor:

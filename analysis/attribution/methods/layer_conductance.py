@@ -26,7 +26,9 @@ ROWS = 64  # in one pass
 MISSING = 0.05  # share of the change that does not pass through the layer, from which on it is said
 
 
-def conductance(case: Case, told: Told, info: LayerInfo, base: Tensor, steps: int, rows: int) -> Tensor:
+def conductance(
+    case: Case, told: Told, info: LayerInfo, base: Tensor, steps: int, rows: int, notes: list[str] | None = None
+) -> Tensor:
     """(n, F): along the line, the sum over stretches of (mean gradient of the score by the filter at both ends) times
     (change of the filter), and over positions (Dhamdhere et al. 2019, equation 3, by the trapezoidal rule).
 
@@ -34,7 +36,8 @@ def conductance(case: Case, told: Told, info: LayerInfo, base: Tensor, steps: in
     cannot read recurrent layers. Nothing below the layer is differentiated.
 
     Args:
-        base: as the inputs. rows: in one pass, at least n; 0 for as many as suit the input.
+        base: as the inputs. rows: in one pass, at least n; 0 for as many as suit the input. notes: gets what was not
+        seen.
     """
     n, alphas = len(case), torch.linspace(0, 1, steps + 1, dtype=torch.float64).tolist()
     at_once = max(1, case.at_most(rows or ROWS) // n)
@@ -54,6 +57,8 @@ def conductance(case: Case, told: Told, info: LayerInfo, base: Tensor, steps: in
             passed = passed.flatten(2).sum(2) if passed.dim() > 2 else passed
             total = passed if total is None else total + passed
             before = gradients[-1:], values[-1:]
+        if notes is not None:
+            notes += layer.notes
     assert total is not None
     return total
 
@@ -62,7 +67,8 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
     """What each filter contributes to the change of the score from the baseline, (n, F)."""
     info = layer_choice.chosen(case, parameters["layer"])
     base = baselines.of(case, parameters["baselines"])
-    values = conductance(case, told, info, base, parameters["n_steps"], parameters["internal_batch_size"])
+    unseen = case.vanished()
+    values = conductance(case, told, info, base, parameters["n_steps"], parameters["internal_batch_size"], unseen)
     start = case.scores(base)
     change = case.scores(case.inputs) - start
     total = values.sum(1).to(change)
@@ -72,7 +78,7 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
         f"rest goes around {info.key}, or needs more steps."
         for one, other in zip(total[missing], change[missing], strict=True)
     ]
-    return Found(values, baseline=start, notes=notes[:1], extra={"layer": info.key})
+    return Found(values, baseline=start, notes=[*notes[:1], *unseen], extra={"layer": info.key})
 
 
 def applies(structure: Structure) -> str:

@@ -25,15 +25,17 @@ _RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu")  # layers that yield all st
 _MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
-def class_map(case: Case, info: LayerInfo, relu: bool = True) -> Tensor:
+def class_map(case: Case, info: LayerInfo, relu: bool = True, notes: list[str] | None = None) -> Tensor:
     """The weighted sum of a layer's activations, (n, *places) of the layer (Selvaraju et al. 2017, equations 1, 2).
 
     Weights are the gradient of the score, averaged over (valid) positions. Nothing is computed backward below the
-    layer. Activations are those before they are rectified. Raises as ``LayerPass``.
+    layer. Activations are those before they are rectified. notes: gets what was not seen. Raises as ``LayerPass``.
     """
     with LayerPass(case, info) as layer:
         point = layer(case.inputs)
         weights = point.pooled(layer.gradient(point))
+        if notes is not None:
+            notes += layer.notes
     found = torch.einsum("nf,nf...->n...", weights, point.masked(point.values.detach()))
     return found.clamp_min(0) if relu else found
 
@@ -53,8 +55,10 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
     """The map of each instance, (n, *inputs.shape[1:]) with 1 along channels or features."""
     told(0, 1, "passes", "Grad-CAM")
     info = layer_choice.chosen_map(case, parameters["layer"])
-    found = class_map(case, info, parameters["relu_attributions"])
-    notes = [] if found.any() else [f"No filter of {info.key} that speaks for the score is active: the map is 0."]
+    notes = case.vanished()
+    found = class_map(case, info, parameters["relu_attributions"], notes)
+    if not found.any():
+        notes.append(f"No filter of {info.key} that speaks for the score is active: the map is 0.")
     extra = {"layer": info.key, "places": list(found.shape[1:])}
     return Found(upsampled(case, found), notes=notes, extra=extra)
 

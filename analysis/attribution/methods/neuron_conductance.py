@@ -57,7 +57,8 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
             [found] = torch.autograd.grad(through, x)
             parts = found.unflatten(0, (-1, n))
             total += torch.einsum("k,k...->...", torch.tensor(weights[some] / 2).to(parts), parts)
-    return Found(total * (case.inputs - base), baseline=case.scores(base), extra={"layer": info.key, "neuron": number})
+    values, extra = total * (case.inputs - base), {"layer": info.key, "neuron": number}
+    return Found(values, baseline=case.scores(base), notes=[*case.vanished(), *layer.notes], extra=extra)
 
 
 METHOD = Method(

@@ -18,7 +18,7 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
     values = gradients.at(case, case.inputs, case.rows)
     sizes = gradients.per_token(case, values)
     unsigned = parameters["abs"] or sizes is not values
-    return Found(sizes.abs() if unsigned else values, extra={"signed": not unsigned})
+    return Found(sizes.abs() if unsigned else values, notes=case.vanished(), extra={"signed": not unsigned})
 
 
 METHOD = Method(

@@ -37,12 +37,12 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
     """
     samples, n, kind = parameters["nt_samples"], len(case), parameters["nt_type"]
     base = _base(case, parameters)
-    noise = gradients.noise(case, samples, parameters["stdevs"], parameters["random_state"])
+    noise = gradients.Noise(case, parameters["stdevs"], parameters["random_state"])
     at_once = max(1, case.at_most() // n)
     sums = torch.zeros(3, *case.inputs.shape, dtype=torch.float64)  # of values, squares and fourth powers
     for start in range(0, samples, at_once):
         told(start, samples, "samples", "SmoothGrad")
-        some = noise[start : start + at_once]
+        some = noise.next(min(at_once, samples - start))
         points = (case.inputs + some).flatten(0, 1)
         values = base(points, case.rows.repeat(len(some))).unflatten(0, (len(some), n)).double().cpu()
         for power, total in zip((1, 2, 4), sums, strict=True):
@@ -81,7 +81,8 @@ def _found(case: Case, kind: str, sums: Tensor, samples: int) -> Found:
     else:
         values, spread = variance, 2 * variance**2 / (samples - 1)
     as_input = case.inputs.dtype
-    return Found(values.to(as_input), spread=spread.sqrt().to(as_input), extra={"signed": kind == "smoothgrad"})
+    extra = {"signed": kind == "smoothgrad"}
+    return Found(values.to(as_input), spread=spread.sqrt().to(as_input), notes=case.vanished(), extra=extra)
 
 
 METHOD = Method(

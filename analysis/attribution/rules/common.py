@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from analysis.attribution import kinds
+from analysis.attribution import kinds, wording
 from analysis.attribution.case import Case
 from analysis.attribution.faults import AttributionError
 from analysis.attribution.operations import Call, Operation, Watch
@@ -30,20 +30,42 @@ _WHY = {
 
 def refusal(operation: Operation, method: str) -> str:
     """Why a method has no rule for an operation, naming the module."""
-    what = _WHY.get(operation.kind, "{name} is not an operation that it knows").format(name=operation.name)
+    what = _WHY.get(operation.kind, "{name} is not an operation that it knows")
     if operation.detail:
-        what = f"{operation.name} {operation.detail}"
-    return f"{operation.where}: {what}; {method} has no rule for that."
+        what = f"{{name}} {operation.detail}"
+    if operation.named and not operation.detail and what.startswith("{name} "):
+        return f"{operation.where} {what.removeprefix('{name} ')}; {method} has no rule for that."
+    return f"{operation.where}: {what.replace('{name}', operation.name)}; {method} has no rule for that."
 
 
 def applies(structure: Structure, method: str, accepts: Callable[[Operation], bool]) -> str:
-    """'' if gradients flow and all operations are accepted but those from a softmax at the end on, else why not."""
-    if structure.gradient:
-        return structure.gradient
+    """'' if gradients flow, all operations are accepted but those from a softmax at the end on, and no data become
+    numbers of Python, else why not."""
+    reason = followed(structure)
+    if reason:
+        return reason
     for operation in structure.operations[: len(structure.operations) - len(structure.ending)]:
         if not accepts(operation):
             return refusal(operation, method)
-    return ""
+    return _read(structure.reads, method)
+
+
+def followed(structure: Structure) -> str:
+    """'' if gradients flow, also in a pass whose operations are watched, else why not."""
+    return structure.gradient or structure.unwatched
+
+
+def _read(reads: Sequence[Operation], method: str) -> str:
+    if not reads:
+        return ""
+    return f"{reads[0].where}: {reads[0].name} turns data into a number of Python's, which {method} cannot follow."
+
+
+def refuse_reads(mode: Ruled) -> None:
+    """Raises AttributionError if data became numbers of Python in a pass: what they take part in is not seen."""
+    reason = _read(mode.reads, mode.method)
+    if reason:
+        raise AttributionError(reason, OTHER)
 
 
 class _Refused(torch.autograd.Function):
@@ -94,16 +116,13 @@ def _guarded(result: Any, reason: str) -> Any:
 
 @dataclass
 class Flowed:
-    """score: what is explained, (r,). back: what flowed back to the input, (r, ...). notes: sentences."""
+    """score: what is explained, (r,). back: what flowed back to the input, (r, ...). notes: sentences. extra: for
+    ``Found``: 'score' and 'target_name', where the score is not that of the case but the one before a softmax."""
 
     score: Tensor
     back: Tensor
     notes: list[str]
-
-    @property
-    def extra(self) -> dict[str, Any]:
-        """For ``Found``: the score, where it is not that of the case but the one before a softmax."""
-        return {"score": float(self.score[0])} if self.notes else {}
+    extra: dict[str, Any]
 
 
 def scored(case: Case, mode: Ruled, given: Tensor, rows: Tensor | None) -> tuple[Tensor, list[str]]:
@@ -143,7 +162,14 @@ def backward(
     if not seen:
         raise AttributionError(f"The score comes from an operation that {mode.method} cannot see.", OTHER)
     [found] = torch.autograd.grad(score, leaf, start(score.detach()))
-    return Flowed(score.detach(), found, notes)
+    before = {"score": float(score[0].detach()), "target_name": _before_softmax(case)} if notes else {}
+    return Flowed(score.detach(), found, notes, before)
+
+
+def _before_softmax(case: Case) -> str:
+    """What is explained, in words."""
+    name = wording.target_name(case).replace("the log-probability of", "the score of", 1)
+    return f"{name}{',' if len(case.classes[0]) > 1 else ''} before the softmax"
 
 
 def _compare(case: Case, logits: Tensor) -> None:

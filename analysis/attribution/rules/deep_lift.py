@@ -129,6 +129,7 @@ def reference(case: Case, base: Tensor, rows: Tensor | None = None) -> Reference
     given = mode.start(base.detach().requires_grad_())
     with mode:
         score, _ = common.scored(case, mode, given, case.rows if rows is None else rows)
+    common.refuse_reads(mode)
     return Reference(score.detach(), mode.noted)
 
 
@@ -145,12 +146,14 @@ def contributions(
         rows: as for ``Case.score``. known: what this returned for the same baseline.
 
     Raises:
-        AttributionError: there is no rule for an operation on the way; or contributions do not add up, as where a
-        model turns values into Python numbers.
+        AttributionError: there is no rule for an operation on the way; data become numbers of Python; or contributions
+        do not add up.
     """
     own = case.inputs if x is None else x
     known = reference(case, base, rows) if known is None else known
-    found = common.backward(case, Lift(case.session.model, known), own, rows)
+    mode = Lift(case.session.model, known)
+    found = common.backward(case, mode, own, rows)
+    common.refuse_reads(mode)
     found.back = found.back * (own - base)
     _check(found.back, found.score, known.score)
     return found, known

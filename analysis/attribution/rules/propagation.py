@@ -11,7 +11,6 @@ from torch import Tensor
 
 from analysis.attribution import kinds
 from analysis.attribution.case import Case
-from analysis.attribution.faults import AttributionError
 from analysis.attribution.operations import Call, Operation, tensors_in
 from analysis.attribution.rules import common, composites
 from analysis.attribution.rules.merging import merged, of_layer
@@ -33,11 +32,7 @@ def accepts(operation: Operation) -> bool:
 
 def applies(structure: Structure) -> str:
     """'' if there is a rule for every operation, else the first that has none, with its module."""
-    reason = common.applies(structure, METHOD, accepts)
-    if not reason and structure.reads:
-        first = structure.reads[0]
-        reason = f"{first.where}: {first.name} turns data into a number of Python's, which {METHOD} cannot follow."
-    return reason
+    return common.applies(structure, METHOD, accepts)
 
 
 @dataclass
@@ -115,6 +110,8 @@ class Relevance(common.Ruled):
                 whole = merged(call, made.job)
                 if whole is not None:
                     return self._result(call, whole, [made.operand])
+        if self._normalises(call):
+            return self._handed_on(call)
         leaves = [value.detach().requires_grad_() for value in operands]
         with torch.enable_grad():
             result = call.fresh({id(value): leaf for value, leaf in zip(operands, leaves, strict=True)})
@@ -131,6 +128,26 @@ class Relevance(common.Ruled):
         if isinstance(job, Weighted) and not call.in_place:
             self._made[id(found)] = _Made(found, found._version, operands[0], operands[0]._version, job)
         return found
+
+    def _normalises(self, call: Call) -> bool:
+        """Whether an operation moves or scales the input itself, value by value, by what does not depend on it."""
+        return call.operation.kind == kinds.LINEAR and call.name in _ONE_TO_ONE and self._raw_operand(call) is not None
+
+    def _raw_operand(self, call: Call) -> Tensor | None:
+        return call.data[0] if len(call.data) == 1 and id(call.data[0]) in self._raw else None
+
+    def _handed_on(self, call: Call) -> Any:
+        """The result of a normalisation of the input, through which relevance flows back as it is: the map is that of
+        the same network with the normalisation outside. What is multiplied by 0 gets none."""
+        x = call.data[0]
+        leaf = x.detach().requires_grad_()
+        with torch.enable_grad():
+            result = call.fresh({id(x): leaf})
+        [slope] = torch.autograd.grad(result.sum(), leaf)
+        value = result.detach()
+        if bool((slope == 0).any()):
+            x = x * (slope != 0)
+        return self.yields(call, Passed.apply([value], x.expand_as(value)))
 
     @staticmethod
     def _unchanged(made: _Made, given: Tensor) -> bool:
@@ -149,8 +166,8 @@ class Relevance(common.Ruled):
         """None unless the operation only shapes or scales the input; then lowest and highest values of what it yields,
         one pair for each tensor, none if they are not asked for."""
         raws = [self._raw.get(id(value)) for value in call.data]
-        one = call.operation.kind == kinds.LINEAR and call.name in _ONE_TO_ONE and len(call.data) == 1
-        if not raws or None in raws or not (call.operation.kind == kinds.SHAPE or one) or call.name == "setitem":
+        fits = call.operation.kind == kinds.SHAPE or self._normalises(call)
+        if not raws or None in raws or not fits or call.name == "setitem":
             return None
         found = [raw for raw in raws if raw is not None]
         if any(low is None for _, low, _ in found):
@@ -170,7 +187,8 @@ def relevance(case: Case, settings: Settings, told: Told | None = None) -> commo
 
     The relevance of the score is its value. Activations pass on what they get; max pooling gives all to the largest
     value; sums, averages and residual adds divide in proportion to what each term contributes; batch normalisation is
-    merged into the layer before it, and is a layer of its own under the epsilon rule where there is none.
+    merged into the layer before it, and is a layer of its own under the epsilon rule where there is none. A model that
+    shifts and scales the input itself gets the map of one that is given it so.
 
     Args:
         told: called for each linear operation, from the last to the first, with the relevance of its result and of its
@@ -181,12 +199,7 @@ def relevance(case: Case, settings: Settings, told: Told | None = None) -> commo
     """
     mode = Relevance(case.session.model, settings, told)
     found = common.backward(case, mode, case.inputs, start=lambda score: score)
-    if mode.reads:
-        raise AttributionError(
-            f"{mode.reads[0].where}: {mode.reads[0].name} turns data into a number of Python's, which {METHOD} cannot "
-            "follow.",
-            common.OTHER,
-        )
+    common.refuse_reads(mode)
     found.back = common.without_padding(case, found.back)
     return found
 

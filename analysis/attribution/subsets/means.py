@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -68,13 +69,14 @@ def _region(row: int, column: int, grid: tuple[int, ...], shape: tuple[int, ...]
 
 
 def series(ones: Sequence[One], names: Sequence[str] = (), rate: float | None = None) -> Summary:
-    """'mean_absolute', 'mean' (channels, bins): mean share in each bin of time; of relative time where lengths differ.
-    JSON: 'axis': {'name', 'ends'}, 'channels': [{'channel', 'name', 'mean_absolute', 'share'}]. rate: steps a
-    second."""
+    """'mean_absolute', 'mean' (channels, bins): mean share in each bin of time; of relative time where lengths differ;
+    (1, bins) where maps do not tell channels apart. JSON: 'axis': {'name', 'ends'}, 'channels': [{'channel', 'name',
+    'mean_absolute', 'share'}], empty without channels. rate: steps a second."""
     lengths = {one.shares.shape[1] for one in ones}
     steps = lengths.pop() if len(lengths) == 1 else None
     bins = min(BINS, steps) if steps else BINS // 2
     few = min(COARSE, bins)
+    joined = ones[0].joined
     sizes = np.stack([_binned(np.abs(one.shares), bins, steps) for one in ones])
     signed = np.stack([_binned(one.shares, bins, steps) for one in ones])
     coarse = np.stack([_binned(np.abs(one.shares), few, steps) for one in ones])
@@ -83,23 +85,31 @@ def series(ones: Sequence[One], names: Sequence[str] = (), rate: float | None = 
     axis: dict[str, Any] = {"name": "share of the length", "ends": [0.0, 1.0]}
     if steps:
         axis = {"name": "time (s)" if rate else "step", "ends": [0.0, steps / rate if rate else float(steps)]}
-    by_channel = sizes.sum(2).mean(0)
+    by_channel = [] if joined else sizes.sum(2).mean(0).tolist()
     channels = [
-        {"channel": at, "name": called[at], "mean_absolute": float(share), "share": float(share)}
-        for at, share in enumerate(by_channel.tolist())
+        {"channel": at, "name": called[at], "mean_absolute": share, "share": share}
+        for at, share in enumerate(by_channel)
     ]
-    bounds = edges(steps, few) / (rate or 1) if steps else np.linspace(0, 100, few + 1)
-    unit = "s" if steps and rate else "" if steps else "%"
-    phrases = [
-        f"{called[at]}, {bounds[span]:.3g} to {bounds[span + 1]:.3g} {unit or '(steps)'}"
-        for at in range(count)
-        for span in range(few)
-    ]
+    spans = _spans(few, steps, rate, joined)
+    phrases = spans if joined else [f"{called[at]}, {span}" for at in range(count) for span in spans]
     places = [[at, span] for at in range(count) for span in range(few)]
     table = coarse.reshape(len(ones), -1)
     arrays: Arrays = {"mean_absolute": sizes.mean(0).astype(np.float32), "mean": signed.mean(0).astype(np.float32)}
-    features = Features(table, phrases, roots(table), places, "channel and span")
+    features = Features(table, phrases, roots(table), places, "span" if joined else "channel and span")
     return arrays, {"axis": axis, "channels": channels}, features
+
+
+def _spans(count: int, steps: int | None, rate: float | None, alone: bool) -> list[str]:
+    """Of time, in words. alone: without a channel before it."""
+    bounds = edges(steps, count) / (rate or 1) if steps else np.linspace(0, 100, count + 1)
+    pairs = [f"{start:.3g} to {end:.3g}" for start, end in pairwise(bounds.tolist())]
+    if steps and not rate:
+        pairs = [f"{start:.0f} to {end:.0f}" for start, end in pairwise(bounds.tolist())]
+    if not steps:
+        return [f"{pair} % of the length" if alone else f"{pair} %" for pair in pairs]
+    if rate:
+        return [f"seconds {pair}" if alone else f"{pair} s" for pair in pairs]
+    return [f"steps {pair}" if alone else f"{pair} (steps)" for pair in pairs]
 
 
 def _binned(values: NDArray[np.float64], bins: int, steps: int | None) -> NDArray[np.float64]:

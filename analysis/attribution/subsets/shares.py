@@ -16,13 +16,15 @@ COARSE = 16  # of time, where regions are counted
 @dataclass(frozen=True)
 class One:
     """The explanation of an instance. shares: as ``Case.natural``, divided by the sum of sizes: signed, sizes add up to
-    1. label: -1 without one. tokens: of a text."""
+    1. label: -1 without one. tokens: of a text. joined: of a series of several channels, whether its one row is of all
+    of them."""
 
     index: int
     label: int
     prediction: int
     shares: Floats
     tokens: list[str] = field(default_factory=list)
+    joined: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def panel() -> html.Section:
             html.Div(
                 [
                     html.H3("Methods"),
-                    html.P(id="at-methods-note", className="quiet"),
+                    html.P(id="at-methods-note", className="quiet", role="status"),
                     html.Div(id="at-methods", className="at-methods"),
                 ],
                 className="at-section",
@@ -176,6 +176,12 @@ def _register_moves(app: dash.Dash) -> None:
         Output("at-minus", "value"),
         Input("sel-explain", "data"),
     )
+    app.clientside_callback(
+        ClientsideFunction("attribution", "followMethods"),
+        Input("sel-explain", "data"),
+        Input("at-methods", "children"),
+        Input("at-methods-note", "children"),
+    )
     own = {"type": "at-param", "name": ALL}
     app.clientside_callback(
         ClientsideFunction("attribution", "params"),
@@ -228,9 +234,6 @@ def draw_controls(
     if now == before:
         return nothing
     fitting = sum(not item["reason"] for item in shown.methods)
-    note = f"{len(shown.chosen)} shown, at most {MAX_METHODS}"
-    if not selection.methods:
-        note += "; these are the defaults"
     return (
         now,
         spec,
@@ -241,7 +244,7 @@ def draw_controls(
         unit,
         of_unit,
         controls_parts.methods(shown),
-        f"{note}.",
+        controls_parts.note(shown),
         controls_parts.parameters(shown),
         controls_parts.baselines(shown),
     )

@@ -33,7 +33,9 @@ def declared(method: dict[str, Any]) -> list[Parameter]:
 def methods(shown: data.Frame) -> list[Any]:
     """All methods by family; those that do not fit are grey, with the reason below them."""
     shared = shared_notes(shown)
-    parts: list[Any] = [html.P(line, className="at-done") for line in shared.values()]
+    told = {"data-at-defaults": ",".join(shown.defaults), "data-at-most": str(MAX_METHODS)}
+    parts: list[Any] = [html.Span(id="at-methods-known", hidden=True, **attributes(told))]
+    parts += [html.P(line, className="at-done") for line in shared.values()]
     known = dict.fromkeys([*FAMILIES, *(str(item["family"]) for item in shown.methods)])
     full = len(shown.chosen) >= MAX_METHODS
     for family in known:
@@ -49,6 +51,15 @@ def methods(shown: data.Frame) -> list[Any]:
                 )
             )
     return parts
+
+
+def note(shown: data.Frame) -> str:
+    """How many are shown, and whether more can be; assets/attribution.js says it in the same words between answers."""
+    count = len(shown.chosen)
+    text = f"{count} shown, at most {MAX_METHODS}"
+    if count >= MAX_METHODS:
+        text = f"{count} shown, the most there can be: untick one to choose another"
+    return text + ("." if shown.selection.methods else "; these are the defaults.")
 
 
 def shared_notes(shown: data.Frame) -> dict[str, str]:
@@ -69,14 +80,15 @@ def shared_notes(shown: data.Frame) -> dict[str, str]:
 def _method(item: dict[str, Any], shown: data.Frame, full: bool, shared: dict[str, str]) -> html.Div:
     name, reason = str(item["name"]), str(item["reason"])
     chosen = name in shown.chosen
-    blocked = bool(reason) or (full and not chosen)
+    blocked = not chosen and (bool(reason) or full)
     state = {
         "aria-checked": "true" if chosen else "false",
         "aria-disabled": "true" if blocked else "false",
         "data-at-method": name,
+        "data-at-fits": "no" if reason else "yes",
     }
     box = html.Button(
-        [html.Span("✓" if chosen else "", className="at-box", **attributes({"aria-hidden": "true"})), item["title"]],
+        [html.Span(className="at-box", **attributes({"aria-hidden": "true"})), item["title"]],
         type="button",
         role="checkbox",
         className="at-check",

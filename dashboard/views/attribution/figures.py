@@ -249,9 +249,12 @@ def waterfall(
         "hovertemplate": "%{text}<extra></extra>",
     }
     axis = theme.axis("", autorange="reversed", showgrid=False, tickvals=list(range(len(labels))), ticktext=labels)
+    ends = [*bases, *(base + width for base, width in zip(bases, widths, strict=True))]
+    room = 0.22 * ((max(ends) - min(ends)) or 1.0)  # for the numbers outside the bars
+    span = [min(ends) - room, max(ends) + room]
     extra: dict[str, Any] = {
         "yaxis": axis,
-        "xaxis": theme.axis("score (logit)", zeroline=True, zerolinecolor="#8a94a3", nticks=5),
+        "xaxis": theme.axis("score (logit)", zeroline=True, zerolinecolor="#8a94a3", nticks=5, range=span),
     }
     extra |= {"margin": {"l": 60, "r": 44, "t": 4, "b": 34}, "bargap": 0.25}
     return {"data": [trace], "layout": theme.layout(**extra)}, 60 + 19 * len(labels), ""

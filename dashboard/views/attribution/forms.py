@@ -137,15 +137,16 @@ def rows_of(
 
 def bars(rows: Sequence[Row], scale: Scale, left_out: int, noun: str) -> html.Div:
     """Signed bars about 0, with the value of each feature; whiskers are one standard error."""
-    listed = [_bar(row, scale) for row in rows]
+    numbers = words.aligned([row.value for row in rows])
+    listed = [_bar(row, scale, number) for row, number in zip(rows, numbers, strict=True)]
     note = [html.P(f"{left_out:,} more {noun} with smaller values.", className="quiet")] if left_out else []
     uncertain = any(row.spread is not None for row in rows)
     name = "at-bars at-uncertain" if uncertain else "at-bars"
     return html.Div([html.Ul(listed, className=name), *note])
 
 
-def _bar(row: Row, scale: Scale) -> html.Li:
-    label = words.signed(row.value) + (f" ± {words.number(row.spread, 2)}" if row.spread is not None else "")
+def _bar(row: Row, scale: Scale, label: str) -> html.Li:
+    label += f" ± {words.number(row.spread, 2)}" if row.spread is not None else ""
     name: Any = [html.Span(row.name, className="at-name", title=row.name)]
     if row.shown:
         name.append(html.Span(row.shown, className="at-shown"))

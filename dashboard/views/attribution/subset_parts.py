@@ -108,7 +108,9 @@ def signal(shown: data.Frame, answer: Answer, scheme: str) -> Any:
     if values is None or values.ndim != 2:
         return html.P("There is no mean over time.", className="quiet")
     axis = answer.json.get("axis") or {}
-    names = maps_data.names_of(shown, len(values), "channel")
+    joined = len(values) == 1 and not answer.json.get("channels")  # the maps do not tell channels apart
+    names = ["all channels"] if joined else maps_data.names_of(shown, len(values), "channel")
+    what = "time" if joined else "channel and time"
     ends = [float(end) for end in axis.get("ends") or (0, values.shape[1])]
     edges = np.linspace(ends[0], ends[1], values.shape[1] + 1)
     trace = {
@@ -136,12 +138,12 @@ def signal(shown: data.Frame, answer: Answer, scheme: str) -> Any:
         responsive=True,
         style={"height": "100%"},
     )
-    label = f"Mean share of the attribution by channel and time over {answer.json['n']:,} instances"
+    label = f"Mean share of the attribution by {what} over {answer.json['n']:,} instances"
     height = min(420, 110 + 34 * len(names))
     box = html.Div(
         graph, className="graph", style={"height": f"{height}px"}, role="figure", **attributes({"aria-label": label})
     )
-    return html.Div([html.H3("Mean share by channel and time"), box])
+    return html.Div([html.H3(f"Mean share by {what}"), box])
 
 
 def columns(shown: data.Frame, answer: Answer, _scheme: str) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from analysis.attribution.targets import PREDICTED, TRUE, Target, Unit
 from analysis.errors import ParameterError
 from dashboard.views.attribution import data
-from dashboard.wording import finite
+from dashboard.wording import column, finite
 
 MINUS = "−"
 # Methods whose values are slopes, and those without a unit; all others share out the score.
@@ -22,6 +23,15 @@ def signed(value: float, digits: int = 3) -> str:
     if text.startswith("-"):
         return MINUS + text[1:]
     return text if text in ("undefined", "0") else f"+{text}"
+
+
+def aligned(values: Sequence[float], digits: int = 3) -> list[str]:
+    """Signed numbers that stand below each other, with the same decimals."""
+    texts = column(values, digits)
+    return [
+        MINUS + text[1:] if text.startswith("-") else text if text == "undefined" or not value else f"+{text}"
+        for text, value in zip(texts, values, strict=True)
+    ]
 
 
 def number(value: Any, digits: int = 3) -> str:
