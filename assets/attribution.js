@@ -159,6 +159,8 @@
     paint();
   });
 
+  window.addEventListener("popstate", () => window.setTimeout(paint, 0));
+
   /* Inside a text the arrow keys go from token to token; its value is said below. */
   function say(token) {
     const line = token.closest(".at-tokens").nextElementSibling;

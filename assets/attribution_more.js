@@ -116,6 +116,41 @@
     return values.every((value) => value !== "" && value !== null && value !== undefined && Number.isFinite(Number(value)));
   }
 
+  /* What is wrong with a box on the picture, '' if nothing. */
+  function wrongBox(prefix, box) {
+    if (!whole(box)) return "Mark a box first: drag on the picture, or fill in its four numbers.";
+    const [x0, y0, x1, y1] = box.map(Number);
+    if (![x0, y0, x1, y1].every(Number.isInteger)) return "The ends of a box are whole pixels.";
+    if (x1 <= x0 || y1 <= y0) return "The box is empty: right must be larger than left, bottom larger than top.";
+    const pick = document.querySelector('.at-pick[data-at-pick="' + prefix + '"]');
+    const width = pick ? Number(pick.dataset.width) : Infinity, height = pick ? Number(pick.dataset.height) : Infinity;
+    if (x0 >= 0 && y0 >= 0 && x1 <= width && y1 <= height) return "";
+    return "The box leaves the picture, which is " + width + " pixels wide and " + height + " high, counted from 0.";
+  }
+
+  /* The steps of a span given in the unit of the fields; or a sentence. */
+  function stepsOf(from, to, rate, known) {
+    if (!whole([from, to]) || Number(to) <= Number(from)) return "Give a span: from, and a larger to.";
+    const steps = known && Number.isFinite(known.steps) ? known.steps : Infinity;
+    const each = rate || 1;
+    const unit = known && known.unit ? " " + known.unit : "";
+    const end = "The signal goes from 0 to " + Number((steps / each).toPrecision(6)) + unit + ": ";
+    if (Number(from) < 0) return "A span cannot begin before 0.";
+    const last = Math.round(Number(to) * each);
+    if (last > steps) return end + "the span ends after it.";
+    const first = Math.round(Number(from) * each);
+    if (first >= steps) return end + "the span begins after it.";
+    return [first, Math.max(first + 1, last)];
+  }
+
+  /* One change is taken out, the others stay. */
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("[data-at-drop]");
+    if (!target) return;
+    const drop = Number(target.dataset.atDrop);
+    write(edits().filter((_, index) => index !== drop));
+  });
+
   function which() {
     const context = window.dash_clientside.callback_context;
     return context.triggered && context.triggered.length ? context.triggered[0].prop_id.split(".")[0] : "";
@@ -130,7 +165,8 @@
     },
     picture(_paint, _blur, x0, y0, x1, y1, fill, sigma) {
       if (!which()) return NO();
-      if (!whole([x0, y0, x1, y1])) return "Mark a box first: drag on the picture, or fill in its four numbers.";
+      const wrong = wrongBox("at-edit", [x0, y0, x1, y1]);
+      if (wrong) return wrong;
       const box = [x0, y0, x1, y1].map(Number);
       if (which() === "at-edit-blur") return add({ op: "blur", box: box, sigma: Number(sigma) || 3 });
       return add({ op: "paint", box: box, fill: fill });
@@ -144,11 +180,10 @@
       if (!word) return "Write the token to put there.";
       return add({ op: which() === "at-edit-insert" ? "insert" : "replace", at: at, token: word });
     },
-    series(_mute, channel, from, to, fill, rate) {
+    series(_mute, channel, from, to, fill, rate, known) {
       if (!which()) return NO();
-      if (!whole([from, to]) || Number(to) <= Number(from)) return "Give a span: from, and a larger to.";
-      const step = (value) => Math.round(Number(value) * (rate || 1));
-      const span = [step(from), Math.max(step(from) + 1, step(to))];
+      const span = stepsOf(from, to, rate, known);
+      if (!Array.isArray(span)) return span;
       return add({ op: "mute", channel: channel === "all" || channel === null ? null : Number(channel), span: span, fill: fill });
     },
     /* A column's field or slider was moved. The last value given for a column is the one that counts. */
@@ -157,10 +192,12 @@
       const moved = (context.triggered || [])[0];
       if (!moved || !shown || !moved.prop_id.startsWith("{")) return NO();
       const column = JSON.parse(moved.prop_id.slice(0, moved.prop_id.lastIndexOf("."))).index;
-      const value = Number(moved.value);
-      if (moved.value === "" || moved.value === null || moved.value === undefined || !Number.isFinite(value)) return NO();
+      const text = String(moved.value === null || moved.value === undefined ? "" : moved.value).trim();
+      const value = Number(text);
+      if (!text) return "A column needs a number: the field is empty, so nothing was changed.";
+      if (!Number.isFinite(value)) return "'" + text + "' is not a finite number (1e-3 and -2.5 are): nothing was changed.";
       const now = shown[String(column)];
-      if (now === undefined || Math.abs(value - now) <= 1e-9 * Math.max(1, Math.abs(now))) return NO();
+      if (now === undefined || Math.abs(value - now) <= 1e-9 * Math.abs(now)) return "";
       const rest = edits().filter((one) => !(one.op === "set" && one.column === column));
       write([...rest, { op: "set", column: column, value: value }].slice(-MOST_EDITS));
       return "";
@@ -174,19 +211,20 @@
       return verdict !== "wrong";
     },
     /* A box or a span that should not matter joins those marked before. */
-    mark(_box, _span, x0, y0, x1, y1, channel, from, to, rate, marks) {
+    mark(_box, _span, x0, y0, x1, y1, channel, from, to, rate, marks, known) {
       if (!which()) return NO();
       const list = Array.isArray(marks) ? marks : [];
       if (list.length >= MOST_MARKS) return "At most " + MOST_MARKS + " marks: save, or clear them.";
       if (which() === "at-feedback-add-box") {
-        if (!whole([x0, y0, x1, y1])) return "Mark a box first: drag on the picture, or fill in its four numbers.";
+        const wrong = wrongBox("at-feedback", [x0, y0, x1, y1]);
+        if (wrong) return wrong;
         set("at-feedback-marks", { data: [...list, [x0, y0, x1, y1].map(Number)] });
         return "";
       }
-      if (!whole([from, to]) || Number(to) <= Number(from)) return "Give a span: from, and a larger to.";
-      const step = (value) => Math.round(Number(value) * (rate || 1));
+      const span = stepsOf(from, to, rate, known);
+      if (!Array.isArray(span)) return span;
       const one = channel === "all" || channel === null || channel === undefined ? null : Number(channel);
-      set("at-feedback-marks", { data: [...list, [one, step(from), Math.max(step(from) + 1, step(to))]] });
+      set("at-feedback-marks", { data: [...list, [one, ...span]] });
       return "";
     },
     forget() {

@@ -46,7 +46,8 @@ def completeness_notes(method: Method, found: Found, score: float, total: float,
     names = {parameter.name for parameter in method.parameters}
     remedy = " More steps bring them together." if "n_steps" in names else ""
     remedy = " More samples bring them together." if "n_samples" in names else remedy
-    return [f"The values add up to {total:.4g}, but the score changes by {change:.4g} from the baseline.{remedy}"]
+    added, moved = (f"{value:.4g}".replace("-", "−", 1) for value in (total, change))
+    return [f"The values add up to {added}, but the score changes by {moved} from the baseline.{remedy}"]
 
 
 def refuse_infinite(title: str, values: Tensor, what: str = "values") -> None:

@@ -234,7 +234,7 @@ def test_an_edit_shows_both_predictions_and_both_maps(shown: Shown) -> None:
     drawn = edit(search)
     said = text_of(drawn[17])
     assert "The prediction changes from <b>one</b> to 2." in said
-    assert "The score of class '1': 2 → -1 (−3)" in said
+    assert "The score of class '1': 2 → −1 (−3)" in said
     assert "80.0 % 10.0 % −70.0" in said
     assert text_of(drawn[18]).count("Before") == text_of(drawn[18]).count("After") == 1
     assert drawn[19] is False

@@ -14,6 +14,7 @@ from analysis.jobs.queue import Job
 from dashboard import subjects
 from dashboard.app import create_app
 from dashboard.settings import Settings
+from dashboard.views.attribution import words
 
 from .attribution_stage import (
     DEFAULTS,
@@ -296,3 +297,30 @@ def test_a_multiple_says_that_its_scale_is_common_as_soon_as_another_shares_it(m
     assert "common scale" not in text_of(slots_of(first)[0])
     subjects.ask = give
     assert "common scale" in text_of(slots_of(draw_maps(search, first[0]))[0])
+
+
+@pytest.mark.usefixtures("context")
+def test_raising_lists_no_column_that_lowers_the_score(app: dash.Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    Explained(app, "table").install(monkeypatch)
+    search = "?view=attribution&methods=integrated_gradients&instances=5"
+    signed = text_of(slots_of(draw_maps(search)))
+    raising = slots_of(draw_maps(f"{search}&asign=positive"))
+    numbers = [text_of(one) for one in found_in(raising, "at-number")]
+    assert not [one for one in numbers if not one.strip().startswith("+")]
+    assert "not shown" in text_of(raising)
+    assert "not shown" not in signed
+
+
+def test_the_page_knows_the_defaults_and_the_most_methods(made: Explained) -> None:  # noqa: ARG001
+    drawn = draw_controls("?view=attribution")
+    known = drawn[8][0].__dict__
+    assert known["data-at-defaults"].split(",") == DEFAULTS
+    assert known["data-at-most"] == "12"
+    assert drawn[9] == f"{len(DEFAULTS)} shown, at most 12; these are the defaults."
+
+
+def test_numbers_have_a_real_minus_and_zero_has_no_sign() -> None:
+    assert words.aligned([-12.5, -0.0, 0.001, 3.0], 3)[1] == "0"
+    assert words.signed(-0.0) == words.number(-0.0) == "0"
+    assert words.number(-3.415, 4) == "−3.415"
+    assert words.number(1e-9) == "1e-09"

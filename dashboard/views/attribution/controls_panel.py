@@ -296,4 +296,5 @@ def unit_line(selection: Selection) -> Any:
         return ["No filter or unit is chosen. ", go]
     kind = next((info.kind for info in subjects.layers() if info.key == selection.layer), "conv")
     word = "filter" if kind == "conv" else "unit"
-    return [html.B(f"{word} {selection.filter} of {selection.layer}"), ": its mean activation. ", go]
+    name = html.B(f"{word} {selection.filter} of {selection.layer}")
+    return [name, ": its mean activation before any ReLU. ", go]

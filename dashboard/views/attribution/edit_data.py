@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,8 +83,8 @@ def load(shown: data.Frame) -> WhatIf:
     return WhatIf(name, before, after, None, changes)
 
 
-def words(one: dict[str, Any], shown: data.Frame) -> str:
-    """A change in words; what is odd about it is said by the answer."""
+def words(one: dict[str, Any], shown: data.Frame, tokens: Sequence[str] = ()) -> str:
+    """A change in words; what is odd about it is said by the answer. tokens: of the text that it changes."""
     op, box = one.get("op"), one.get("box")
     where = f"x {box[0]}–{box[2]}, y {box[1]}–{box[3]}" if isinstance(box, list) and len(box) == 4 else "?"
     if op == "paint":
@@ -91,17 +92,41 @@ def words(one: dict[str, Any], shown: data.Frame) -> str:
     if op == "blur":
         return f"blurred by {one.get('sigma', '?')} pixels: {where}"
     if op == "replace":
-        return f"token {one.get('at')} → “{one.get('token')}”"
+        return f"{token_name(one.get('at'), tokens)} → “{one.get('token')}”"
     if op == "delete":
-        return f"token {one.get('at')} deleted"
+        return f"{token_name(one.get('at'), tokens)} deleted"
     if op == "insert":
-        return f"“{one.get('token')}” inserted before token {one.get('at')}"
+        return f"“{one.get('token')}” inserted before {token_name(one.get('at'), tokens)}"
     if op == "mute":
         where = span_text(shown, one.get("span"))
         return f"{channel_name(shown, one.get('channel'))} muted ({one.get('fill', '?')}): {where}"
     if op == "set":
         return f"{column_name(shown, one.get('column'))} = {one.get('value')}"
     return f"{op!r}"
+
+
+def token_name(at: object, tokens: Sequence[str]) -> str:
+    """'“slow” (6th token)'; 'token 5' where the text is not known."""
+    if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at < len(tokens):
+        return f"token {at}"
+    place = at + 1
+    ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"“{tokens[at]}” ({place:,}{ending} token)"
+
+
+def said(changes: Sequence[dict[str, Any]], shown: data.Frame, tokens: Sequence[str]) -> list[str]:
+    """Every change in words, those of a text on the text that the earlier ones leave. tokens: of the text as it is."""
+    left, lines = list(tokens), []
+    for one in changes:
+        lines.append(words(one, shown, left))
+        op, at = one.get("op"), one.get("at")
+        if not isinstance(at, int) or not 0 <= at < len(left):
+            continue
+        if op == "delete":
+            del left[at]
+        elif op in ("replace", "insert"):
+            left[at : at + (op == "replace")] = [str(one.get("token"))]
+    return lines
 
 
 def channel_name(shown: data.Frame, channel: object) -> str:

@@ -142,6 +142,7 @@ def _register_moves(app: dash.Dash) -> None:
         ["mute"],
         *[State(f"at-edit-{name}", "value") for name in ("channel", "from", "to", "mute-fill")],
         State("at-edit-rate", "data"),
+        State("at-edit-values", "data"),
     )
     moves("back", ["undo", "reset"])
     app.clientside_callback(
@@ -221,7 +222,14 @@ def maps_of(found: WhatIf) -> list[tuple[str, Answer]]:
 
 
 def _state(found: WhatIf) -> Any:
-    return None if found.obstacle is None else asking.boxed(found.obstacle, "The changed instance")
+    error = found.obstacle
+    if error is None:
+        return None
+    if isinstance(error, asking.Pending) and error.found.state == "failed" and found.changes:
+        job = error.found.job
+        if job is None or job.state != "cancelled":
+            return edit_parts.failed(error, found)
+    return asking.boxed(error, "The changed instance")
 
 
 def subtitle(shown: data.Frame, found: WhatIf) -> str:
@@ -240,12 +248,14 @@ def _fields(shown: data.Frame, found: WhatIf) -> tuple[Any, ...]:
     figure: Any = no_update
     channels: Any = no_update
     columns: list[Any] = []
-    values: dict[str, float] | None = None
+    values: dict[str, Any] | None = None
     if shown.kind == "text":
         tokens = picking.chips("at-edit", edit_parts.tokens_of(answer), answer.key, many=False, said="Tokens to change")
     elif shown.kind == "series":
         figure, channels = _signal(shown, found)
         unit = "s" if shown.description.get("sampling_rate") else "steps"
+        display = edit_parts.display_of(answer)
+        values = None if display is None else {"steps": int(display.shape[-1]), "unit": unit}  # spans are checked by it
     elif shown.kind == "table":
         columns, values = edit_parts.columns(shown, found)
     return *hidden, edit_parts.picture(found), tokens, figure, channels, unit, columns, values

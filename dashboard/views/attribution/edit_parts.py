@@ -10,16 +10,20 @@ import numpy as np
 from dash import dcc, html
 from numpy.typing import NDArray
 
+from analysis.errors import CutawayError
 from analysis.results import Answer
+from dashboard import asking, services
 from dashboard.pictures import addresses
 from dashboard.views.attribution import data, edit_data, picking
 from dashboard.views.attribution.edit_data import WhatIf
+from dashboard.views.attribution.words import number
 from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
 from dashboard.wording import finite
 
 KINDS = ("image", "text", "series", "table")
 MOST_COLUMNS = 30
+MOST_READ = 200  # instances, for the range of a column
 FILLS = (("mean", "mean"), ("zero", "zero"), ("black", "black"), ("white", "white"))
 MUTES = (("mean", "its mean"), ("zero", "zero"), ("linear", "a straight line"))
 PREFIX = "at-edit"
@@ -68,8 +72,8 @@ def fields() -> list[html.Div]:
         html.Div(
             [
                 picking.choice("at-edit-channel", "Channel", [("all", "all channels")], w=150),
-                picking.number("at-edit-from", "From", min=0),
-                picking.number("at-edit-to", "To", min=0),
+                picking.number("at-edit-from", "From"),
+                picking.number("at-edit-to", "To"),
                 html.Span("", id="at-edit-unit", className="control-label"),
                 picking.choice("at-edit-mute-fill", "Replace by", MUTES, w=130),
                 picking.button("at-edit-mute", "Mute"),
@@ -118,7 +122,10 @@ def columns(shown: data.Frame, found: WhatIf) -> tuple[list[Any], dict[str, floa
     original = display_of(found.before)
     values = {str(at): _short(display[at]) for at in order}
     was = display if original is None else original
-    rows: list[Any] = [_column(shown, at, values[str(at)], _short(was[at])) for at in order]
+    ends = _ranges(shown, len(display))
+    rows: list[Any] = [
+        _column(shown, at, values[str(at)], _short(was[at]), None if ends is None else ends[:, at]) for at in order
+    ]
     if len(weight) > MOST_COLUMNS:
         rows.append(
             html.P(f"The {MOST_COLUMNS} of {len(weight):,} columns with the largest attribution.", className="quiet")
@@ -131,31 +138,50 @@ def _short(value: Any) -> float:
     return float(f"{float(value):.6g}")
 
 
-def _column(shown: data.Frame, at: int, value: float, original: float) -> html.Div:
+def _ranges(shown: data.Frame, count: int) -> NDArray[Any] | None:
+    """Least and largest value of each column, over some instances that were read; None if not known."""
+    found = shown.extraction
+    if found is None:
+        return None
+
+    def read() -> NDArray[Any]:
+        values = np.array([found.display(int(index)) for index in found.indices[:MOST_READ]], float)
+        return np.stack([values.min(0), values.max(0)])
+
+    try:
+        ends = services.current().memo.get(("at-edit-ranges", str(found.directory), min(found.done, MOST_READ)), read)
+    except (CutawayError, OSError, ValueError):
+        return None
+    return ends if ends.shape == (2, count) else None
+
+
+def _column(shown: data.Frame, at: int, value: float, original: float, ends: Any = None) -> html.Div:
     name = edit_data.column_name(shown, at)
-    # The column's range is not known here: a slider reaches from the negative to three times the value.
     reach = 2 * abs(original) or 1.0
-    field = dmc.NumberInput(
+    low, high, known = original - reach, original + reach, "the slider's range is not the data's"
+    if ends is not None and np.isfinite(ends).all() and ends[0] < ends[1]:
+        low, high = min(float(ends[0]), value, original), max(float(ends[1]), value, original)
+        known = f"in the data read: {finite(ends[0])} to {finite(ends[1])}"
+    field = dmc.TextInput(  # a number input drops the 'e' of 1e-3
         id={"type": "at-edit-field", "index": at},
-        value=value,
+        value=f"{value:.6g}",
         debounce=500,
         size="xs",
         w=96,
-        hideControls=True,
         **attributes({"aria-label": f"Value of {name}"}),
     )
     slider = dmc.Slider(
         id={"type": "at-edit-slider", "index": at},
         value=value,
-        min=_short(original - reach),
-        max=_short(original + reach),
-        step=float(f"{reach / 100:.1g}"),
+        min=_short(low),
+        max=_short(high),
+        step=float(f"{(high - low) / 200:.1g}"),
         size="sm",
         updatemode="mouseup",
         label=None,
         **attributes({"thumbLabel": f"Slider of {name}"}),
     )
-    changed = html.Span(f"was {finite(original)}" if value != original else "", className="quiet")
+    changed = html.Span((f"was {finite(original)} · " if value != original else "") + known, className="quiet")
     return html.Div([html.Span(name, className="at-column-name"), field, slider, changed], className="at-column")
 
 
@@ -165,8 +191,25 @@ def change_list(shown: data.Frame, found: WhatIf) -> list[Any]:
         return [html.P(found.problem, className="damage", role="alert")]
     if not found.changes:
         return []
-    items = [html.Li(edit_data.words(one, shown)) for one in found.changes]
+    said = edit_data.said(found.changes, shown, tokens_of(found.before))
+    items = [html.Li([text, " ", drop(at, "×", f"Remove: {text}")]) for at, text in enumerate(said)]
     return [html.Ol(items, className="at-changes")]
+
+
+def drop(at: int, text: str, label: str) -> html.Button:
+    """A button that takes out one change, by its place in the list."""
+    more = attributes({"data-at-drop": str(at), "aria-label": label, "title": label})
+    return html.Button(text, type="button", className="outline-button at-drop", **more)
+
+
+def failed(error: asking.Pending, found: WhatIf) -> html.Div:
+    """Why the changed instance has no answer, and the way out: trying the same changes again would fail again."""
+    said = (error.found.job.error if error.found.job else None) or {}
+    lines = [html.P(text) for text in (said.get("message") or error.reason, said.get("remedy")) if text]
+    text = "Remove the last change"
+    button = drop(len(found.changes) - 1, text, text)
+    head = html.P("The changed instance has no answer.", className="empty-title")
+    return html.Div([head, *lines, button], className="empty failed", role="alert")
 
 
 def outcome(shown: data.Frame, found: WhatIf) -> list[Any]:
@@ -180,7 +223,7 @@ def outcome(shown: data.Frame, found: WhatIf) -> list[Any]:
     change = float(after["score"]) - float(before["score"])
     explained = str(before.get("target_name") or "the explained score")
     said = (
-        f"{explained[:1].upper()}{explained[1:]}: {finite(before['score'])} → {finite(after['score'])} "
+        f"{explained[:1].upper()}{explained[1:]}: {number(before['score'], 4)} → {number(after['score'], 4)} "
         f"({signed(change)})."
     )
     return [html.P(line, className="headline"), html.P(said), scores(shown, before, after)]

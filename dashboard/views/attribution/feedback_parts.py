@@ -68,8 +68,8 @@ def _marks() -> list[Any]:
         html.Div(
             [
                 picking.choice("at-feedback-channel", "Channel", [("all", "all channels")], w=140),
-                picking.number("at-feedback-from", "From", min=0),
-                picking.number("at-feedback-to", "To", min=0),
+                picking.number("at-feedback-from", "From"),
+                picking.number("at-feedback-to", "To"),
                 picking.button("at-feedback-add-span", "Mark this span"),
             ],
             className="at-fields",
@@ -112,6 +112,7 @@ def register_moves(app: dash.Dash) -> None:
         State("at-feedback-to", "value"),
         State("at-edit-rate", "data"),
         State("at-feedback-marks", "data"),
+        State("at-edit-values", "data"),
         prevent_initial_call=True,
     )
     app.clientside_callback(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ BYTES = 150_000  # of all figures of one response, as base64
 MOST_CELLS = 9_000  # of one map of attention
 MOST_STEPS = 10  # of a waterfall
 INK = {"light": "#1d2430", "dark": "#e6e9ee"}  # --ink of assets/tokens.css
-CHANNEL, TALLEST = 74, 520  # pixels
+CHANNEL, TALLEST = 82, 520  # pixels: a row of a signal with its title; maps of attention
+TITLE = 17  # pixels above a row
 
 
 def typed(values: NDArray[Any]) -> dict[str, Any]:
@@ -65,7 +67,9 @@ def series(
     points, blocks = (int(np.clip(room * part, 60, most)) for part, most in ((0.36, MOST_POINTS), (0.2, 800)))
     step = 1.0 / rate if rate else 1.0
     traces: list[dict[str, Any]] = []
-    extra: dict[str, Any] = {"margin": {"l": 56, "r": 8, "t": 6, "b": 34}}
+    extra: dict[str, Any] = {"margin": {"l": 44, "r": 8, "t": 4, "b": 34}, "annotations": []}
+    height = 60 + CHANNEL * max(2, len(chosen))
+    above = TITLE / (height - 38)  # as a part of the plot, as are the domains
     for row, channel in enumerate(chosen.tolist()):
         top = 1 - row / len(chosen)
         axis = "" if row == 0 else str(row + 1)
@@ -74,9 +78,9 @@ def series(
         shared = {"xaxis": "x", "yaxis": f"y{axis}"}
         traces.append(shared | _heat(bands, edges * step, (low, high), scale, names[channel], bool(rate)))
         traces.append(shared | _line(display[channel], step, points, names[channel], scheme))
+        extra["annotations"].append(_title(theme.plain(names[channel], 36), 0, top - above))
         extra[f"yaxis{axis}"] = theme.axis(
-            theme.plain(names[channel], 14),
-            domain=[top - 0.92 / len(chosen), top],
+            domain=[top - 0.96 / len(chosen), top - above],
             range=[low, high],
             nticks=3,
             showgrid=False,
@@ -88,7 +92,7 @@ def series(
     note = f"{len(chosen)} of {len(display):,} channels: those with the largest attributions." if left else ""
     if display.shape[1] > blocks:
         note = f"{note} Colours: the largest value of {-(-display.shape[1] // blocks)} steps.".strip()
-    return {"data": traces, "layout": theme.layout(**extra)}, min(TALLEST, 60 + CHANNEL * max(2, len(chosen))), note
+    return {"data": traces, "layout": theme.layout(**extra)}, height, note
 
 
 def _ends(line: NDArray[Any]) -> tuple[float, float]:
@@ -219,7 +223,7 @@ def waterfall(
     """
     values = np.nan_to_num(np.asarray(values, np.float64))
     order = np.argsort(-np.abs(values), kind="stable")
-    steps = [(theme.plain(names[i], 22), float(values[i])) for i in order[:MOST_STEPS].tolist()]
+    steps = [(_folded(names[i]), float(values[i])) for i in order[:MOST_STEPS].tolist()]
     rest = values[order[MOST_STEPS:]]
     if len(rest):
         steps.append((f"{len(rest):,} others", float(rest.sum())))
@@ -249,12 +253,29 @@ def waterfall(
         "hovertemplate": "%{text}<extra></extra>",
     }
     axis = theme.axis("", autorange="reversed", showgrid=False, tickvals=list(range(len(labels))), ticktext=labels)
-    ends = [*bases, *(base + width for base, width in zip(bases, widths, strict=True))]
-    room = 0.22 * ((max(ends) - min(ends)) or 1.0)  # for the numbers outside the bars
-    span = [min(ends) - room, max(ends) + room]
+    span = _span(bases, widths)
     extra: dict[str, Any] = {
         "yaxis": axis,
         "xaxis": theme.axis("score (logit)", zeroline=True, zerolinecolor="#8a94a3", nticks=5, range=span),
     }
-    extra |= {"margin": {"l": 60, "r": 44, "t": 4, "b": 34}, "bargap": 0.25}
-    return {"data": [trace], "layout": theme.layout(**extra)}, 60 + 19 * len(labels), ""
+    extra |= {"margin": {"l": 60, "r": 8, "t": 4, "b": 34}, "bargap": 0.25}
+    row = 28 if any("<br>" in label for label in labels) else 19
+    return {"data": [trace], "layout": theme.layout(**extra)}, 60 + row * len(labels), ""
+
+
+def _folded(name: str) -> str:
+    """A name on at most two lines, so that the bars keep their room."""
+    lines = textwrap.wrap(name, 17) or [""]
+    if len(lines) > 2:
+        lines = [lines[0], lines[1][:16] + "…"]
+    return "<br>".join(theme.plain(line) for line in lines)
+
+
+def _span(bases: Sequence[float], widths: Sequence[float]) -> list[float]:
+    """Ends of the axis of a waterfall: every number stands outside its bar, on the side where it ends."""
+    ends = [base + width for base, width in zip(bases, widths, strict=True)]
+    low, high = min(*bases, *ends), max(*bases, *ends)
+    room = 0.5 * ((high - low) or 1.0)  # a number is as wide as a fourth of the plot in the narrowest multiple
+    left = min([low, *(end - room for end, width in zip(ends, widths, strict=True) if width < 0)])
+    right = max([high, *(end + room for end, width in zip(ends, widths, strict=True) if width >= 0)])
+    return [left, right]

@@ -18,7 +18,7 @@ from dashboard.views.attribution.maps_data import Scale
 from dashboard.widgets.attributes import attributes
 
 SIZE = "#26828e"  # of values without a sign, where a colour of its own would hide what is written on it
-DEEPEST = 0.55  # opacity behind text: WCAG AA in both themes
+DEEPEST = 0.55  # opacity behind text: WCAG AA in both themes; .at-ramp-behind of assets/attribution.css has the same
 MOST_TOKEN = 40  # characters
 HINT = "Point at a token, or go there with Tab and the arrow keys, for its value."
 SMOOTH = 160  # pixels: larger pictures are not drawn with square pixels
@@ -46,6 +46,7 @@ def legend(scale: Scale, kind: str) -> html.Div:
     """The colours of the scale, its ends, and what the values are."""
     kinds = {"signed": "ramp ramp-signed", "positive": "ramp at-ramp-positive"}
     size = "ramp at-ramp-size" if kind == "image" else "ramp at-ramp-plain"
+    ramp = kinds.get(scale.sign, size) + (" at-ramp-behind" if kind == "text" else "")
     top = words.number(scale.limit)
     low = words.MINUS + top if scale.sign == "signed" else "0"
     high = f"+{top}" if scale.sign == "signed" else top
@@ -55,7 +56,7 @@ def legend(scale: Scale, kind: str) -> html.Div:
         note += f" · {scale.clipped:,} beyond the ends"
     return html.Div(
         [
-            html.Div(className=kinds.get(scale.sign, size)),
+            html.Div(className=ramp),
             html.Div([html.Span(low), html.Span(high)], className="ramp-ends"),
             html.Div(note, className="at-quantity"),
         ],
@@ -119,9 +120,13 @@ def rows_of(
     most: int,
     navs: Sequence[dict[str, Any]] | None = None,
 ) -> list[Row]:
-    """The largest values first, at most so many."""
+    """The largest values first, at most so many; of a scale that shows what raises, only values above 0."""
     share = shares(scale)
-    order = np.argsort(-np.abs(np.nan_to_num(scale.drawn)), kind="stable")[:most]
+    sizes = np.abs(np.nan_to_num(scale.drawn.ravel()))
+    order = np.argsort(-sizes, kind="stable")
+    if scale.sign == "positive":
+        order = order[sizes[order] > 0]
+    order = order[:most]
     return [
         Row(
             names[i],
@@ -136,13 +141,29 @@ def rows_of(
 
 
 def bars(rows: Sequence[Row], scale: Scale, left_out: int, noun: str) -> html.Div:
-    """Signed bars about 0, with the value of each feature; whiskers are one standard error."""
+    """Signed bars about 0, with the value of each feature; whiskers are one standard error.
+
+    left_out: how many have no row, those that the scale does not show among them. noun: what they are, in the plural.
+    """
     numbers = words.aligned([row.value for row in rows])
     listed = [_bar(row, scale, number) for row, number in zip(rows, numbers, strict=True)]
-    note = [html.P(f"{left_out:,} more {noun} with smaller values.", className="quiet")] if left_out else []
+    hidden = scale.drawn.size - int((np.nan_to_num(scale.drawn) > 0).sum()) if scale.sign == "positive" else 0
+    said = [f"{left_out - hidden:,} more {noun} with smaller values."] if left_out > hidden else []
+    said += [_not_raising(hidden, scale, noun)] if hidden else []
+    note = [html.P(" ".join(said), className="quiet")] if said else []
     uncertain = any(row.spread is not None for row in rows)
     name = "at-bars at-uncertain" if uncertain else "at-bars"
     return html.Div([html.Ul(listed, className=name), *note])
+
+
+def _not_raising(count: int, scale: Scale, noun: str) -> str:
+    """'3 columns lower the score or do nothing: not shown.'"""
+    one = count == 1
+    what = f"{count:,} {noun.removesuffix('s') if one else noun}"
+    if scale.quantity.startswith("contribution to the "):
+        aim = scale.quantity.removeprefix("contribution to the ").removesuffix(" (logit)")
+        return f"{what} {'lowers' if one else 'lower'} the {aim} or {'does' if one else 'do'} nothing: not shown."
+    return f"{what} with {'a value' if one else 'values'} of 0 or below: not shown."
 
 
 def _bar(row: Row, scale: Scale, label: str) -> html.Li:

@@ -167,7 +167,7 @@ def body(shown: data.Frame, found: Extraction, close: dict[str, Any]) -> list[An
     distances = [finite(one["distance"], 2) for one in listed]
     pictures = thumbs.thumbs(found, [one["instance"] for one in listed])
     cards = [
-        html.Li(_card(shown, one, distance, picture))
+        html.Li(_card(shown, one, distance, picture, str(close.get("metric", "cosine"))))
         for one, distance, picture in zip(listed, distances, pictures, strict=True)
     ]
     parts_: list[Any] = [html.P(agreement_line(shown, close)), html.Ul(cards, className=f"at-cards {shown.kind}")]
@@ -176,7 +176,7 @@ def body(shown: data.Frame, found: Extraction, close: dict[str, Any]) -> list[An
     return parts_
 
 
-def _card(shown: data.Frame, one: dict[str, Any], distance: str, picture: Any) -> list[Any]:
+def _card(shown: data.Frame, one: dict[str, Any], distance: str, picture: Any, metric: str) -> list[Any]:
     index, label, guess = one["instance"], one["label"], one["prediction"]
     said = f"Instance {index}, {shown.class_name(label)}, predicted {shown.class_name(guess)}"
     nav = attributes({"data-nav": json.dumps({"instances": str(index)}), "aria-label": said})
@@ -188,5 +188,5 @@ def _card(shown: data.Frame, one: dict[str, Any], distance: str, picture: Any) -
         ),
         html.Span([class_mark(label), shown.class_name(label)], className="at-card-class"),
         *outcome,
-        html.Span(f"distance {distance}", className="quiet"),
+        html.Span(f"{metric} distance {distance}", className="quiet"),
     ]

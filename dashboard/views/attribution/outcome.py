@@ -85,7 +85,7 @@ def _scores(shown: data.Frame, known: dict[str, Any], said: dict[str, Any]) -> A
     if not scores:
         return None
     targets = [int(value) for value in said.get("target") or ()]
-    rows = []
+    rows: list[Any] = []
     for number, share in scores:
         number = int(number)
         if number < 0:
@@ -108,4 +108,6 @@ def _scores(shown: data.Frame, known: dict[str, Any], said: dict[str, Any]) -> A
         rows.append(
             html.Div([mark, fill, html.Span(f"{100 * float(share):.1f} %"), other], className="bar-row at-score")
         )
+    if len(shown.class_names) > len(rows):
+        rows.append(html.P(f"{len(rows)} of {len(shown.class_names):,} classes: the likeliest.", className="quiet"))
     return html.Div(rows, className="at-classes", role="group", **attributes({"aria-label": "Likeliest classes"}))

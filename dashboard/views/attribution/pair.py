@@ -40,7 +40,11 @@ def side_by_side(shown: data.Frame, named: Sequence[tuple[str, Answer]], prefix:
         scales = common(shown, [answer for _, answer in named])
         cells = [
             html.Div(
-                [html.H3(name), drawn(shown, answer, scale, f"{prefix}-{at}", scheme, len(named))], className="at-side"
+                [
+                    html.H3(name),
+                    drawn(shown, answer, scale, f"{prefix}-{at}", scheme, len(named), scales[0] if at else None),
+                ],
+                className="at-side",
             )
             for at, ((name, answer), scale) in enumerate(zip(named, scales, strict=True))
         ]
@@ -50,9 +54,11 @@ def side_by_side(shown: data.Frame, named: Sequence[tuple[str, Answer]], prefix:
     return [html.Div(cells, className="at-pair", style=seen), forms.legend(scales[0], shown.kind)] if cells else []
 
 
-def drawn(shown: data.Frame, answer: Answer, scale: Scale, name: str, scheme: str, count: int = 1) -> Any:
+def drawn(
+    shown: data.Frame, answer: Answer, scale: Scale, name: str, scheme: str, count: int = 1, like: Scale | None = None
+) -> Any:
     """One explanation of the input in the form of its kind. name: id of its figure, if it is one. count: figures in the
-    same response. Raises NotFound for an answer that is gone."""
+    same response. like: gives rows of a table their order. Raises NotFound for an answer that is gone."""
     values = maps_data.array(answer, "attribution")
     title = shown.method(str(answer.json["method"]))["title"]
     display = maps_data.optional(answer, "display")
@@ -73,8 +79,17 @@ def drawn(shown: data.Frame, answer: Answer, scale: Scale, name: str, scheme: st
         return _graph(name, figure, height, f"{title}, the signal on its attribution", note)
     names = maps_data.names_of(shown, len(display), "column")
     cells = [f"{float(value):.4g}" for value in display]
-    rows = forms.rows_of(names, cells, values, scale, maps_data.optional(answer, "spread"), MOST_ROWS)
+    spread = maps_data.optional(answer, "spread")
+    rows = forms.rows_of(names, cells, values, scale, spread, MOST_ROWS if like is None else len(names))
+    if like is not None:
+        place = {row.name: at for at, row in enumerate(like_rows(names, like))}
+        rows = sorted(rows, key=lambda row: place.get(row.name, len(place)))[:MOST_ROWS]
     return forms.bars(rows, scale, len(names) - len(rows), "columns")
+
+
+def like_rows(names: Sequence[str], like: Scale) -> list[forms.Row]:
+    """All rows in the order of a scale."""
+    return forms.rows_of(names, [], like.drawn.ravel(), like, None, len(names))
 
 
 def data_rate(shown: data.Frame) -> float | None:

@@ -47,7 +47,7 @@ def button(name: str, label: str) -> html.Button:
 
 def box_fields(prefix: str) -> list[Any]:
     """The four numbers of a box, in pixels."""
-    return [number(f"{prefix}-{key}", label, min=0, allowDecimal=False, w=56) for key, label in CORNERS]
+    return [number(f"{prefix}-{key}", label, allowDecimal=False, w=56) for key, label in CORNERS]
 
 
 def picture(prefix: str, source: str, size: tuple[int, int], label: str, marked: Sequence[Sequence[float]] = ()) -> Any:

@@ -19,33 +19,37 @@ EXACT = 0.01  # of the change of the score: a smaller gap is none
 
 def signed(value: float, digits: int = 3) -> str:
     """'+0.0123', with a real minus sign; 'undefined' where it is not finite."""
-    text = finite(value, digits)
-    if text.startswith("-"):
-        return MINUS + text[1:]
-    return text if text in ("undefined", "0") else f"+{text}"
+    return _with_sign(finite(value, digits))
+
+
+def _with_sign(text: str) -> str:
+    """A number as text with its sign, a real minus; '0' for all that is written as 0."""
+    if text == "undefined":
+        return text
+    if not text.strip("-+0.,"):
+        return "0"
+    return MINUS + text[1:] if text.startswith("-") else f"+{text}"
 
 
 def aligned(values: Sequence[float], digits: int = 3) -> list[str]:
     """Signed numbers that stand below each other, with the same decimals."""
-    texts = column(values, digits)
-    return [
-        MINUS + text[1:] if text.startswith("-") else text if text == "undefined" or not value else f"+{text}"
-        for text, value in zip(texts, values, strict=True)
-    ]
+    return [_with_sign(text) for text in column(values, digits)]
 
 
 def number(value: Any, digits: int = 3) -> str:
     """The same without a plus."""
-    return finite(value, digits).replace("-", MINUS, 1)
+    text = finite(value, digits)
+    if not text.strip("-0."):
+        return "0"
+    return MINUS + text[1:] if text.startswith("-") else text
 
 
 def explained(shown: data.Frame, said: dict[str, Any] | None = None) -> str:
     """What is explained, in words. said: plain part of an answer, which knows the classes."""
+    if shown.unit:
+        return _unit(shown.unit, str((said or {}).get("target_name") or ""))
     if said and said.get("target_name"):
         return str(said["target_name"])
-    if shown.unit:
-        unit = Unit.parse(shown.unit)
-        return f"unit {unit.index} of {unit.layer}" if unit else "a unit"
     numbers = [int(value) for value in (said or {}).get("target") or ()]
     try:
         target = Target.parse(shown.selection.target)
@@ -57,6 +61,15 @@ def explained(shown: data.Frame, said: dict[str, Any] | None = None) -> str:
     if numbers:
         return f"the score of class '{shown.class_name(numbers[0])}'"
     return {PREDICTED: "the score of the predicted class", TRUE: "the score of the true class"}[target.name]
+
+
+def _unit(written: str, name: str) -> str:
+    """A filter or unit, and which of its values: what the Layers view shows is after the rectifier, this is before."""
+    unit = Unit.parse(written)
+    if unit is None:
+        return name or "a unit"
+    what = name or f"unit {unit.index} of {unit.layer}"
+    return f"{what} before any ReLU" if unit.pool == "max" else f"the mean activation of {what} before any ReLU"
 
 
 def quantity(said: dict[str, Any]) -> str:
