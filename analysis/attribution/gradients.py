@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+import numpy as np
 import torch
 from captum.attr import Saliency
+from numpy.typing import NDArray
 from torch import Tensor
 
 from analysis.attribution import baselines
@@ -42,6 +46,14 @@ def at(case: Case, x: Tensor, rows: Tensor, most: int = 0) -> Tensor:
             raise
         parts.append(found.detach())
     return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+@cache
+def nodes(steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Places from 0 to 1 and weights, both (steps,), of a Gauss-Legendre quadrature. Kept: to find them costs as much
+    as a few passes of a small model."""
+    places, weights = np.polynomial.legendre.leggauss(steps)
+    return places / 2 + 0.5, weights / 2
 
 
 def per_token(case: Case, values: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -34,15 +33,15 @@ def integrated(case: Case, told: Told, base: Tensor, steps: int, most: int = 0) 
     in one pass, 0 for as many as suit the input.
     """
     n, way = len(case), case.inputs - base
-    places, weights = np.polynomial.legendre.leggauss(steps)
+    places, weights = gradients.nodes(steps)
     at_once = max(1, case.at_most(most or gradients.ROWS) // n)
     total = torch.zeros_like(base)
     for first in range(0, steps, at_once):
         told(first, steps, "steps", "Integrated Gradients")
         some = slice(first, first + at_once)
-        alphas = _column(places[some] / 2 + 0.5, base)
+        alphas = _column(places[some], base)
         found = gradients.at(case, (base + alphas * way).flatten(0, 1), case.rows.repeat(len(alphas)), most)
-        total += (found.unflatten(0, (-1, n)) * _column(weights[some] / 2, base)).sum(0)
+        total += (found.unflatten(0, (-1, n)) * _column(weights[some], base)).sum(0)
     return total * way
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from analysis.attribution import baselines
+from analysis.attribution import baselines, gradients
 from analysis.attribution.case import Case
 from analysis.attribution.layer_pass import LayerPass
 from analysis.attribution.method import Found, Method, Result, Told
@@ -27,13 +24,6 @@ PARAMETERS = (
 )
 
 
-@cache
-def _nodes(steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points from -1 to 1 and their weights; finding them takes as long as a small network's gradient."""
-    nodes, weights = np.polynomial.legendre.leggauss(steps)
-    return nodes, weights
-
-
 def run(case: Case, told: Told, **parameters: Any) -> Found:
     """(x - x') times the mean, along the line, of the score's gradient through the unit, (n, *inputs.shape[1:]).
 
@@ -43,20 +33,20 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
     info, number = chosen(case, parameters)
     base = baselines.of(case, parameters["baselines"])
     n, steps = len(case), parameters["n_steps"]
-    nodes, weights = _nodes(steps)
+    nodes, weights = gradients.nodes(steps)
     at_once = max(1, case.at_most(parameters["internal_batch_size"] or ROWS) // n)
     total = torch.zeros_like(case.inputs)
     with LayerPass(case, info, cut=False) as layer:
         for start in range(0, steps, at_once):
             told(start, steps, "steps", "Neuron conductance")
             some = slice(start, start + at_once)
-            x = torch.cat([base + (1 + node) / 2 * (case.inputs - base) for node in nodes[some].tolist()])
+            x = torch.cat([base + node * (case.inputs - base) for node in nodes[some].tolist()])
             point = layer(x.requires_grad_(), case.rows.repeat(len(nodes[some])))
             by_unit = point.masked(layer.gradient(point, keep=True))[:, number].detach()
             through = (by_unit * point.values[:, number]).sum()
             [found] = torch.autograd.grad(through, x)
             parts = found.unflatten(0, (-1, n))
-            total += torch.einsum("k,k...->...", torch.tensor(weights[some] / 2).to(parts), parts)
+            total += torch.einsum("k,k...->...", torch.tensor(weights[some]).to(parts), parts)
     values, extra = total * (case.inputs - base), {"layer": info.key, "neuron": number}
     return Found(values, baseline=case.scores(base), notes=[*case.vanished(), *layer.notes], extra=extra)
 

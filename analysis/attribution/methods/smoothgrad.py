@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,13 +58,13 @@ def _base(case: Case, parameters: dict[str, Any]) -> Base:
     if parameters["base"] == "input_x_gradient":
         return lambda points, rows: points * gradients.at(case, points, rows)
     start = baselines.of(case, parameters["baselines"])
-    places, weights = np.polynomial.legendre.leggauss(parameters["n_steps"])
+    places, weights = gradients.nodes(parameters["n_steps"])
 
     def integrated(points: Tensor, rows: Tensor) -> Tensor:
         origin = start[rows.to(start.device)]
         total = torch.zeros_like(points)
         for place, weight in zip(places, weights, strict=True):
-            total += gradients.at(case, origin + (place + 1) / 2 * (points - origin), rows) * weight / 2
+            total += gradients.at(case, origin + place * (points - origin), rows) * weight
         return total * (points - origin)
 
     return integrated
