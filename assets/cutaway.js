@@ -33,8 +33,15 @@
     if ("axis" in full) full.range = null;
     if ("layer" in full && !("filter" in full)) full.filter = null;
     if ("layer" in full && !("filters" in full)) full.filters = null;
-    /* An edit is of one instance. */
+    /* An edit is of one instance, so is a span. */
     if ("instances" in full && !("edit" in full)) full.edit = null;
+    if ("instances" in full && !("sspan" in full)) full.sspan = null;
+    /* A cluster is one of a clustering, a state one of a layer. */
+    const states = ["layer", "sstate", "sdepth", "swords"].some((name) => name in full);
+    const clustering = states || ["sweight", "sk", "sleast", "snorm"].some((name) => name in full);
+    if (clustering && !("cluster" in full)) full.cluster = null;
+    if ("swords" in full && !("word" in full)) full.word = null;
+    if ("layer" in full && !("sdepth" in full)) full.sdepth = null;
     /* A polygon is in the coordinates of one map: it means nothing on another one. */
     const other = ["layer", "embed", "checkpoint", "n", "include"].some((name) => name in full);
     if (other && !("drill" in full)) full.drill = null;
@@ -143,10 +150,11 @@
     n: "1000", lmode: "value", lsort: "index", by: null, color: "label", embed: "pca", undetected: "0.1",
     mapscale: "common", overlay: "off",
     target: "predicted", explain: "output", baseline: "zero", asign: "signed", aclip: "99.5", aopacity: "0.7",
-    aoutline: "off", ascale: "own", aorder: "wrong", subset: null,
+    aoutline: "off", ascale: "own", aorder: "wrong", alist: "strip", subset: null,
   };
 
-  const NUMBERS = ["smooth", "limit", "page", "n", "undetected", "aclip", "aopacity"];
+  const NUMBERS = ["smooth", "limit", "page", "n", "undetected", "aclip", "aopacity", "sleast", "snorm", "slinks",
+    "sclip", "son"];
 
   document.addEventListener("click", (event) => {
     const target = event.target.closest("[data-nav]");

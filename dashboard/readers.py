@@ -12,6 +12,8 @@ MAX_TEXT = 4096
 MAX_INDICES = 5000  # in a list of filters or instances
 MAX_CORNERS = 64
 MAX_METHODS = 12  # beside each other
+MAX_CLUSTERS = 20
+MAX_WORDS = 6  # whose responses lie over each other
 SAMPLE = (10, 1_000_000)  # instances
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
@@ -109,6 +111,20 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
+def _clusters(text: str) -> int:
+    count = _count(text)
+    if count not in (0, *range(2, MAX_CLUSTERS + 1)):
+        raise ValueError(text)
+    return count
+
+
+def _words(text: str) -> tuple[int, ...]:
+    numbers = tuple(dict.fromkeys(_counts(text)))
+    if len(numbers) > MAX_WORDS:
+        raise ValueError(text)
+    return numbers
+
+
 def _whole(text: str) -> str:
     if len(text) >= MAX_TEXT:  # cut off
         raise ValueError(text)
@@ -165,5 +181,22 @@ READERS: dict[str, Callable[[str], Any]] = {
     "aoutline": _choice("off", "on"),
     "ascale": _choice("own", "common"),
     "aorder": _choice("wrong", "confidence", "loss", "disagreement", "index"),
+    "alist": _choice("strip", "grid"),
     "edit": _whole,
+    "sstate": _choice("hidden", "cell"),
+    "sdepth": _count,
+    "swords": _choice("tokens", "quantiles", "motifs"),
+    "sweight": _choice("signed", "raw", "positive", "absolute"),
+    "sk": _clusters,
+    "sleast": lambda text: max(1, _count(text)),
+    "snorm": _between(0.0, 0.95),
+    "word": _words,
+    "cluster": _matching(r"[wu]\d{1,3}"),
+    "scolor": _choice("class", "label", "pos", "cluster"),
+    "slinks": _between(0.0, 1.0),
+    "sclip": _between(50.0, 100.0),
+    "stext": _whole,
+    "sspan": _matching(r"\d{1,9}-\d{1,9}"),
+    "son": _between(0.0, 1.0),
+    "scompare": _matching(r"(state|depth|layer|checkpoint):.{1,200}"),
 }

@@ -39,8 +39,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "method": ("method",),
     "look": ("asign", "aclip", "aopacity", "aoutline", "ascale"),
     "order": ("aorder",),
+    "list": ("alist",),
     "edit": ("edit",),
     "subset": ("subset",),
+    "states": ("sstate", "sdepth", "swords"),
+    "cocluster": ("sweight", "sk", "sleast", "snorm"),
+    "word": ("word",),
+    "cluster": ("cluster",),
+    "wordlook": ("scolor", "slinks", "sclip"),
+    "text": ("stext",),
+    "span": ("sspan", "son"),
+    "compare": ("scompare",),
 }
 
 
@@ -62,8 +71,8 @@ class Selection:
     Of attributions: methods: their names, () for the subject's defaults. method: the one looked at closely. target: as
     ``analysis.attribution.targets`` reads it. explain: the 'output', or the chosen filter ('unit'). baseline: of all
     methods that take one. params: others, 'method.name=value;...'. asign, aclip, aopacity, aoutline, ascale: how maps
-    are drawn. aorder: of the instances offered. edit: changes of the instance, JSON. subset: whose attributions are
-    averaged: 'all', 'wrong', 'class:3' or 'predicted:3'.
+    are drawn. aorder: of the instances offered, alist: as a strip or a grid. edit: changes of the instance, JSON.
+    subset: whose attributions are averaged: 'all', 'wrong', 'class:3' or 'predicted:3'.
     """
 
     view: str = ""
@@ -109,7 +118,24 @@ class Selection:
     aoutline: str = "off"
     ascale: str = "own"
     aorder: str = "wrong"
+    alist: str = "strip"
     edit: str = ""
+    sstate: str = "hidden"
+    sdepth: int | None = None
+    swords: str | None = None
+    sweight: str = "signed"
+    sk: int = 0
+    sleast: int = 5
+    snorm: float = 0.25
+    word: tuple[int, ...] = ()
+    cluster: str = ""
+    scolor: str = "class"
+    slinks: float = 0.3
+    sclip: float = 99.0
+    stext: str = ""
+    sspan: str = ""
+    son: float = 0.5
+    scompare: str = ""
     problems: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod

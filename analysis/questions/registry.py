@@ -87,6 +87,34 @@ QUESTIONS: tuple[Question, ...] = (
         of_sample=False,
     ),
     Question("attribution_subset", 1, "{method} over {subset}", "analysis.attribution.subset:attribution_subset"),
+    Question(
+        "sequence_sources",
+        1,
+        "Which layers have a memory",
+        "analysis.sequences.sources:sequence_sources",
+        of_sample=False,
+        priority=QUICK,
+    ),
+    Question(
+        "sequence_responses", 1, "Expected response of {layer}", "analysis.sequences.responses:sequence_responses"
+    ),
+    Question("sequence_words", 1, "Response of {layer} to chosen words", "analysis.sequences.detail:sequence_words"),
+    Question("sequence_clusters", 1, "Co-clusters of {layer}", "analysis.sequences.clusters:sequence_clusters"),
+    Question(
+        "sequence_states",
+        1,
+        "States of {layer}, step by step",
+        "analysis.sequences.one:sequence_states",
+        priority=QUICK,
+    ),
+    Question("sequence_memory", 1, "How long {layer} remembers", "analysis.sequences.memory:sequence_memory"),
+    Question(
+        "sequence_similar",
+        1,
+        "Moments like steps {start} to {stop} of instance {instance}",
+        "analysis.sequences.similar:sequence_similar",
+    ),
+    Question("sequence_ablation", 1, "Test: {mode} units of {layer}", "analysis.sequences.causes:sequence_ablation"),
 )
 
 

@@ -8,13 +8,15 @@ from typing import Any
 
 import dash
 
-from dashboard.views import attribution, layers, runs, subject, training
+from dashboard.views import attribution, layers, runs, sequences, subject, training
 from dashboard.views.attribution import callbacks as attribution_callbacks
 from dashboard.views.attribution import layout as attribution_layout
 from dashboard.views.layers import callbacks as layers_callbacks
 from dashboard.views.layers import layout as layers_layout
 from dashboard.views.runs import callbacks as runs_callbacks
 from dashboard.views.runs import layout as runs_layout
+from dashboard.views.sequences import callbacks as sequences_callbacks
+from dashboard.views.sequences import layout as sequences_layout
 from dashboard.views.subject import callbacks as subject_callbacks
 from dashboard.views.subject import layout as subject_layout
 from dashboard.views.training import callbacks as training_callbacks
@@ -51,6 +53,15 @@ VIEWS: tuple[View, ...] = (
     # Shown without a subject too: it says how to start with one.
     View("subject", "Subject", "subject", subject_layout.layout, subject_callbacks.register, "", str(subject.__doc__)),
     View("layers", "Layers", "layers", layers_layout.layout, layers_callbacks.register, "subject", str(layers.__doc__)),
+    View(
+        "sequences",
+        "Sequences",
+        "sequences",
+        sequences_layout.layout,
+        sequences_callbacks.register,
+        "subject",
+        str(sequences.__doc__),
+    ),
     View(
         "attribution",
         "Attribution",

@@ -1,0 +1,1 @@
+"""Downloads of the Sequences view: responses and clusters as CSV and npz."""

@@ -1,0 +1,20 @@
+"""Comparison."""
+
+from __future__ import annotations
+
+import dash
+from dash import html
+
+from dashboard.widgets import panel as parts
+
+NAME = "sq-compare"
+
+
+def panel() -> html.Section:
+    """The panel."""
+    about = parts.About("", "", "", "")
+    return parts.panel(NAME, "Comparison", [html.Div(id="sq-compare-body")], about=about, picture=False, span=6)
+
+
+def register(app: dash.Dash) -> None:
+    """Attach the callbacks of this panel."""
