@@ -187,6 +187,7 @@ def by_token(case: Case) -> Call:
 
 F, B = False, True
 _GRID = (("segments", 49), ("feature_mask", "grid"))
+_FIXED = (("tolerance", 0),)  # as many steps as Captum, whatever is missing
 _WINDOW = {"sliding_window_shapes": (1, 4, 4), "strides": (1, 2, 2)}
 
 
@@ -197,12 +198,12 @@ def _captum(name: str, **given: Any) -> Callable[[Case], Call]:
 TASKS: dict[str, Task] = {
     "Saliency, 1": Task("saliency", 1, 1, B, _captum("Saliency")),
     "Saliency, 32": Task("saliency", 32, 1, B, _captum("Saliency"), 1.1),
-    "Integrated Gradients, 1": Task("integrated_gradients", 1, 50, B, _captum("IntegratedGradients"), 1.08),
+    "Integrated Gradients, 1": Task("integrated_gradients", 1, 50, B, _captum("IntegratedGradients"), 1.08, _FIXED),
     "Integrated Gradients, 32": Task(
-        "integrated_gradients", 32, 50, B, _captum("IntegratedGradients"), 1.08, rounds=0.4
+        "integrated_gradients", 32, 50, B, _captum("IntegratedGradients"), 1.08, _FIXED, rounds=0.4
     ),
     "Integrated Gradients, 32 texts": Task(
-        "integrated_gradients", 32, 50, B, _captum("IntegratedGradients"), 1.08, text=True, rounds=0.4
+        "integrated_gradients", 32, 50, B, _captum("IntegratedGradients"), 1.08, _FIXED, text=True, rounds=0.4
     ),
     "DeepLift, 32": Task("deep_lift", 32, 1, B, _captum("DeepLift"), 1.4),
     "LRP, 32": Task("lrp", 32, 1, B, _captum("LRP"), 2.0),

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from analysis.demos import digits
+from analysis.demos import classifier, digits
 
 FULL = {"conv1": 20, "conv2": 50, "fc1": 500}
 TRAINED = {
@@ -53,7 +53,7 @@ def without(model: nn.Module, filters: Tensor) -> nn.Module:
 @torch.no_grad()
 def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Share of correct answers."""
-    return digits.scores(model, images, labels)[1]
+    return classifier.scores(model, images, labels)[1]
 
 
 @torch.no_grad()

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.attribution.ranks import pooled, spearman
+from analysis.attribution.ranks import pooled, spearman, tied
 
 # Values along each axis of places that are compared, at most; and where one of the two maps is coarse, such as Grad-CAM
 # or superpixels: finer differences would be those of the resolution.
 FINE, COARSE = {1: 128, 2: 28}, {1: 16, 2: 7}
+SMALL = 0.02  # of the largest size in a map: where one place decides, the order of the others is that of noise
+RULE = (
+    f"Values below {100 * SMALL:g} % of the largest in their map count as 0 and so as tied: where one place decides, "
+    "maps agree if it is the same one, whatever the noise elsewhere."
+)
 COMPARED = ("input",)  # forms of results that lie on the input; filters and attention maps do not
 
 
@@ -46,7 +51,8 @@ def compared(
             kind: of the data; '' to tell it from the number of axes.
 
     Channels of a picture are added up (their sizes, for sizes); those of a series only where the other map has none.
-    Both maps are brought to blocks of one size, means within them. Maps whose places differ are not compared.
+    Both maps are brought to blocks of one size, means within them. Values below ``SMALL`` of the largest of these count
+    as 0, so that the order of what is next to nothing does not decide. Maps whose places differ are not compared.
     """
     count = len(arrays)
     known = [
@@ -67,7 +73,7 @@ def compared(
                 continue
             values[at, other] = values[other, at] = pair[0][0].size
             for matrix, (a, b) in zip((sizes, signed), (pair[0], pair[1]), strict=True):
-                found = spearman(a, b)
+                found = spearman(tied(a, SMALL), tied(b, SMALL))
                 if found is not None:
                     matrix[at, other] = matrix[other, at] = found
     return Agreement(sizes, signed, values)

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from analysis.attribution import units
 from analysis.attribution.embedded import Entry, Watch
 from analysis.attribution.targets import Target, Unit
-from analysis.attribution.traces import no_hooks_left
 from analysis.data.batch import Batch
 from analysis.data.unpack import LENGTHS, MASK
 from analysis.errors import NotFound, ParameterError
+from analysis.models.hooks import no_hooks_left
 from analysis.models.watching import hookable
 
 if TYPE_CHECKING:
@@ -186,18 +186,25 @@ class Case:
         whole = len(rows) == len(self) and bool((rows == self.rows).all())
         batch = self.batch if whole else self.batch.take(rows)
         x = x.to(self._dtype) if x.dtype != self._dtype else x.clone()  # models may write into what they get
-        if self.entry is not None:
-            x = self.entry.output(x, batch.principal)
         state = torch.get_rng_state()
         _seed()
         try:
             if self._tap is not None:
                 lengths = None if self.lengths is None else self.lengths[rows]
                 self._tap.begin(len(rows), lengths, self._steps())
-            found: Tensor = self.session.logits_from(x, batch)
+            found = self._passed(x, batch)
         finally:
             torch.set_rng_state(state)
         return found
+
+    def _passed(self, x: Tensor, batch: Batch) -> Tensor:
+        if self.entry is None:
+            found: Tensor = self.session.logits_from(x, batch)
+            return found
+        with self.entry.yielding(self.entry.output(x, batch.principal)):
+            output = self.session.run(batch)
+        logits: Tensor = self.session.opened.scores.logits(output, len(batch), graph=True)
+        return logits
 
     def _steps(self) -> int:
         """With the padding; 0 where nothing is padded."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +41,19 @@ class Entry:
                 return self.layer.weight[ids]
             found: Tensor = self.layer(ids)
         return found.detach()
+
+    @contextmanager
+    def yielding(self, output: Tensor) -> Iterator[None]:
+        """Within, the layer yields this, and looks nothing up."""
+        attributes = vars(self.layer)
+        before = attributes.get("forward")
+        attributes["forward"] = lambda *_args, **_kwargs: output
+        try:
+            yield
+        finally:
+            attributes.pop("forward")
+            if before is not None:
+                attributes["forward"] = before
 
     def output(self, vectors: Tensor, ids: Tensor) -> Tensor:
         """What the layer yields for vectors (r, T, D) in the place of its own; ids (r, T)."""

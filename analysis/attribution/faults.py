@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from analysis.errors import CutawayError
+from analysis.extraction.faults import tail_of
 from analysis.jobs.calls import is_memory
-
-TAIL = 2000  # characters of a traceback that are kept
 
 
 class AttributionError(CutawayError):
@@ -24,8 +22,8 @@ class ModelError(AttributionError):
     """Nothing of this model can be explained, whichever the instance."""
 
 
-_NO_GRADIENT = ("not have been used in the graph", "does not require grad")
-NO_GRADIENT = (
+_UNUSED = ("not have been used in the graph", "does not require grad")  # autograd, of what a score does not depend on
+_NO_GRADIENT = (
     "The score has no gradient at the input: something on the way breaks it (detach, argmax, no_grad, whole numbers).",
     "Choose a method that needs no gradient, such as Occlusion or Feature Ablation.",
 )
@@ -45,10 +43,9 @@ def in_words(what: str, remedy: str = "Look at what the model does with it, or c
     except Exception as error:
         if is_memory(error):
             raise
-        if isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_GRADIENT):
-            raise AttributionError(*NO_GRADIENT) from error
-        tail = "".join(traceback.format_exception(error))[-TAIL:]
-        raise AttributionError(f"{what} fails: {told(error)}.", remedy, tail) from error
+        if isinstance(error, RuntimeError) and any(words in str(error) for words in _UNUSED):
+            raise AttributionError(*_NO_GRADIENT) from error
+        raise AttributionError(f"{what} fails: {told(error)}.", remedy, tail_of(error)) from error
 
 
 def told(error: BaseException) -> str:

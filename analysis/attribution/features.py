@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,8 @@ class Features:
 
     def sizes(self, shape: Sequence[int]) -> Tensor:
         """How many numbers of an input of this shape each feature has, int64 (count,)."""
-        return torch.bincount(self.groups.expand(*shape).reshape(-1) + 1, minlength=self.count + 1)[1:]
+        times = prod(shape) // max(self.groups.numel(), 1)  # each group has axes along which it is one as a whole
+        return torch.bincount(self.groups.reshape(-1) + 1, minlength=self.count + 1)[1:] * times
 
 
 def groups(
@@ -109,21 +111,21 @@ def steps_of(case: Case, row: int) -> int:
 
 
 def _tokens(case: Case, row: int) -> Features:
-    ids = [int(number) for number in case.batch.principal[row].tolist()]
+    ids: list[int] = case.batch.principal[row].tolist()
     valid = case.valid().expand(len(case), len(ids), 1)[row, :, 0].tolist()
     decode = case.session.subject.decode
     own = _special(decode) | {case.session.instances.pad_id}  # padding may come first
     words = [at for at, number in enumerate(ids) if valid[at] and number not in own]
     chosen = words or [at for at in range(len(ids)) if valid[at]]
-    placed = torch.full((case.inputs.shape[1], 1), -1)
-    placed[chosen, 0] = torch.arange(len(chosen))
+    placed = np.full((case.inputs.shape[1], 1), -1)
+    placed[chosen, 0] = np.arange(len(chosen))
 
     def naming() -> Iterable[str]:
         decoder = decoder_of(decode)
         tokens = decoder(ids) if decoder else numbered(ids)
         return (f"token {at}, {tokens[at]!r}" for at in chosen)
 
-    return Features(placed, len(chosen), "tokens", naming)
+    return Features(torch.from_numpy(placed), len(chosen), "tokens", naming)
 
 
 def _special(decode: Any) -> set[int]:

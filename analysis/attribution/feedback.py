@@ -52,7 +52,7 @@ class Feedback:
     def __init__(self, directory: Path, subject: Mapping[str, Any]) -> None:
         self.subject = {name: _clean(str(subject.get(name, "")))[:TEXT] for name in ("name", "weights", "data")}
         self.home = Path(directory) / subject_key(self.subject)
-        self._path = self.home / LINES
+        self.file = self.home / LINES
 
     def add(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a verdict.
@@ -61,7 +61,7 @@ class Feedback:
             entry: {'instance', 'method', 'params', 'target', 'unit', 'verdict', 'note', 'region', 'edit', 'kind': of
                 the data, 'shape': of the map without padding, 'checkpoint': {'name', 'sha256'} or None}. region: what
                 should not matter: image [[x0, y0, x1, y1], ...] half open, text [position, ...], series [[channel or
-                None, a, b], ...] half open, table [column, ...].
+                None, a, b], ...] half open, table [column, ...]; all counted from 0.
 
         Returns: the verdict as it is kept, with 'id', 'time' (seconds since 1970) and 'subject'.
 
@@ -78,17 +78,25 @@ class Feedback:
         return kept
 
     def all(self) -> list[dict[str, Any]]:
-        """Every verdict that is not deleted, in the order in which they were given."""
+        """Every verdict that is not deleted, in the order in which they were given. Raises ParameterError if the file
+        cannot be read, as every method does."""
         return self._read()[0]
 
     def damaged(self) -> int:
         """How many lines are left out, because they are torn or say nothing one could have said."""
+        return len(self.damaged_lines())
+
+    def damaged_lines(self) -> list[int]:
+        """Their numbers in ``file``, from 1."""
         return self._read()[1]
 
-    def _read(self) -> tuple[list[dict[str, Any]], int]:
+    def _read(self) -> tuple[list[dict[str, Any]], list[int]]:
         found: dict[str, dict[str, Any]] = {}
-        lines, damaged = self._lines()
-        for line in lines:
+        damaged: list[int] = []
+        for number, line in self._lines():
+            if line is None:
+                damaged.append(number)
+                continue
             gone = line.get("deleted")
             kept = None if isinstance(gone, str) else _kept(line.get("verdict"))
             if kept is not None:
@@ -96,7 +104,7 @@ class Feedback:
             elif isinstance(gone, str):
                 found.pop(gone, None)
             else:
-                damaged += 1
+                damaged.append(number)
         return list(found.values()), damaged
 
     def of(self, instance: int, method: str | None = None) -> list[dict[str, Any]]:
@@ -113,7 +121,7 @@ class Feedback:
     def export(self) -> bytes:
         """All verdicts as one JSON object, {'subject', 'verdicts', 'damaged': lines left out}, UTF-8."""
         verdicts, damaged = self._read()
-        value = {"subject": self.subject, "verdicts": verdicts, "damaged": damaged}
+        value = {"subject": self.subject, "verdicts": verdicts, "damaged": len(damaged)}
         return json.dumps(value, ensure_ascii=False, indent=1).encode()
 
     def masks(self) -> bytes:
@@ -133,27 +141,29 @@ class Feedback:
         np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
         return packed.getvalue()
 
-    def _lines(self) -> tuple[list[dict[str, Any]], int]:
-        """Objects, one a line, and how many lines are none."""
+    def _lines(self) -> Iterator[tuple[int, dict[str, Any] | None]]:
+        """Numbers of lines, from 1, and their objects; None for a line that is none."""
         try:
-            text = self._path.read_bytes().decode("utf-8", errors="replace")
-        except OSError:
-            return [], 0
-        found: list[dict[str, Any]] = []
-        lines = [line for line in text.split("\n") if line.strip()]
-        for line in lines:
+            text = self.file.read_bytes().decode("utf-8", errors="replace")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise ParameterError(
+                f"The verdicts cannot be read: {error.strerror}.", f"Look at {self.file.name} in the workspace."
+            ) from None
+        for number, line in enumerate(text.split("\n"), 1):
+            if not line.strip():
+                continue
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError):
-                continue
-            if isinstance(value, dict):
-                found.append(value)
-        return found, len(lines) - len(found)
+                value = None
+            yield number, value if isinstance(value, dict) else None
 
     def _append(self, value: Mapping[str, Any]) -> None:
         line = (json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n").encode()
         try:
-            with self._path.open("a+b") as file:
+            with self.file.open("a+b") as file:
                 if file.tell():
                     file.seek(-1, os.SEEK_END)
                     line = line if file.read(1) == b"\n" else b"\n" + line  # what is before was torn

@@ -12,10 +12,8 @@ from torch import Tensor
 
 from analysis.attribution import baselines
 from analysis.attribution.case import Case
-from analysis.attribution.faults import NO_GRADIENT, AttributionError
 
 ROWS = 64  # in one pass, of small instances
-UNUSED = "not have been used in the graph"  # what autograd says of an input that the score does not depend on
 
 
 def at(case: Case, x: Tensor, rows: Tensor, most: int = 0) -> Tensor:
@@ -25,26 +23,19 @@ def at(case: Case, x: Tensor, rows: Tensor, most: int = 0) -> Tensor:
         rows: (r,) int64, whose they are. most: rows in one pass, 0 for as many as suit the input.
 
     Raises:
-        AttributionError: the score has no gradient at the input.
+        RuntimeError: the score has no gradient at the input; ``faults.in_words`` says so.
     """
 
-    def score(some: Tensor, owners: Tensor) -> Tensor:
-        found = case.score(some, owners)
-        if not found.requires_grad:
-            raise AttributionError(*NO_GRADIENT)
-        return found
+    def total(some: Tensor, owners: Tensor) -> Tensor:
+        # Rows do not depend on each other. Of a score for each, Captum would have autograd begin with each in turn.
+        return case.score(some, owners).sum().reshape(1)
 
-    most, captum = case.at_most(most or ROWS), Saliency(score)
+    most, captum = case.at_most(most or ROWS), Saliency(total)
     parts = []
     for start in range(0, len(x), most):
         some = x[start : start + most].detach().requires_grad_()
-        try:
-            found = captum.attribute(some, abs=False, additional_forward_args=rows[start : start + most])
-        except RuntimeError as error:
-            if UNUSED in str(error):
-                raise AttributionError(*NO_GRADIENT) from None
-            raise
-        parts.append(found.detach())
+        owners = rows[start : start + most]
+        parts.append(captum.attribute(some, abs=False, additional_forward_args=owners).detach())
     return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 

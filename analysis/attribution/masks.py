@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,27 +40,31 @@ class Masks:
 class Players:
     """The features of one instance that differ from its baseline. The others change nothing: their value is 0.
 
-    Attributes: features: all. live: numbers of those that differ, int64. count: of these.
+    Attributes:
+        features: all. live: numbers of those that differ, int64. count: of these. column: which of these each value
+        belongs to, as ``features.groups``; ``count`` where none.
     """
 
     def __init__(self, case: Case, row: int, base: Tensor, features: Features) -> None:
         self.row, self.features = row, features
         self._shape = tuple(case.inputs.shape[1:])
         self._even = case.kind == "text"  # values of a text are summed over each token's vector
-        differs = (case.inputs[row] != base[row]).cpu()
-        touched = features.groups.expand(self._shape)[differs]
-        self.live: NDArray[np.int64] = torch.unique(touched[touched >= 0]).numpy()
+        differs = (case.inputs[row] != base[row]).cpu().numpy()
+        groups = features.groups.numpy()
+        whole = tuple(axis for axis, size in enumerate(groups.shape) if size == 1 < self._shape[axis])
+        if whole:  # far fewer to look at
+            differs = np.any(differs, axis=whole, keepdims=True)
+        touched = np.broadcast_to(groups, differs.shape)[differs]
+        self.live: NDArray[np.int64] = np.flatnonzero(np.bincount(touched + 1, minlength=features.count + 1)[1:])
         self.count = len(self.live)
-        place = torch.full((features.count + 1,), self.count)  # the last is of values in no group: they stay
-        place[torch.from_numpy(self.live)] = torch.arange(self.count)
-        self._column = place[features.groups]
-        self._device = case.inputs.device
+        place = np.full(features.count + 1, self.count)  # the last is of values in no group: they stay
+        place[self.live] = np.arange(self.count)
+        self.column = torch.from_numpy(place[groups]).to(case.inputs.device)
 
     def masks(self, keep: NDArray[Any]) -> Masks:
         """Versions of the instance. keep: (k, count), bool or shares, of the features that differ."""
         whole = torch.cat([torch.from_numpy(keep), torch.ones(len(keep), 1, dtype=_torch_type(keep))], 1)
-        column = self._column.to(self._device)
-        return Masks(self.row, len(keep), lambda start, stop: whole[start:stop].to(self._device)[:, column])
+        return Masks(self.row, len(keep), lambda start, stop: whole[start:stop].to(self.column.device)[:, self.column])
 
     def laid(self, values: NDArray[np.float64], *, even: bool = False) -> Tensor:
         """A value for each feature that differs (count,) as values of the input (*inputs.shape[1:]), float32.
@@ -71,22 +75,24 @@ class Players:
         """
         every = self._every(values)
         if not (even or self._even):
-            return self.features.laid(every).to(torch.float32)
-        shared = self.features.laid(every / self.features.sizes(self._shape))
-        return shared.expand(self._shape).to(torch.float32)
+            return self._spread_out(every)
+        return self._spread_out(every / self.features.sizes(self._shape).numpy()).expand(self._shape)
 
     def laid_errors(self, errors: NDArray[np.float64], *, even: bool = False) -> Tensor:
         """Standard errors in the form of ``laid``. Those of a token's vector are such that their squares add up to that
         of the token, as whoever sums a vector up takes its numbers to be independent."""
         if not self._even:
             return self.laid(errors, even=even)
-        every = self._every(errors)
-        return self.features.laid(every / self.features.sizes(self._shape).sqrt()).expand(self._shape).float()
+        sizes = self.features.sizes(self._shape).numpy()
+        return self._spread_out(self._every(errors) / np.sqrt(sizes)).expand(self._shape)
 
-    def _every(self, values: NDArray[np.float64]) -> Tensor:
-        every = torch.zeros(self.features.count, dtype=torch.float64)
-        every[torch.from_numpy(self.live)] = torch.from_numpy(np.asarray(values, np.float64))
+    def _every(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        every = np.zeros(self.features.count, np.float64)
+        every[self.live] = values
         return every
+
+    def _spread_out(self, every: NDArray[np.float64]) -> Tensor:
+        return torch.from_numpy(np.append(every, 0.0).astype(np.float32)[self.features.groups.numpy()])
 
     @property
     def note(self) -> str:
@@ -120,11 +126,18 @@ class Engine:
             AttributionError: a score is NaN or infinite.
         """
         self.total = max(self.total, self.done + sum(one.count for one in wanted))
+        flat = self.of_passes(self._mixed(pieces) for pieces in _passes(wanted, self.rows))
+        return list(np.split(flat, np.cumsum([one.count for one in wanted])[:-1]))
+
+    def of_passes(self, passes: Iterable[tuple[Tensor, Tensor]]) -> NDArray[np.float64]:
+        """The scores of versions (r, ...) and of which instances they are (r,), of all passes, float64.
+
+        Raises:
+            AttributionError: a score is NaN or infinite.
+        """
         parts = []
-        for pieces in _passes(wanted, self.rows):
+        for x, rows in passes:
             self._told(self.done, self.total, "passes of one instance", self._title)
-            x = torch.cat([self._masked(*piece) for piece in pieces]) if len(pieces) > 1 else self._masked(*pieces[0])
-            rows = torch.cat([torch.full((stop - start,), one.row) for one, start, stop in pieces])
             with torch.no_grad():
                 parts.append(self.case.score(x, rows).double().cpu().numpy())
             self.done += len(x)
@@ -135,7 +148,7 @@ class Engine:
                 "the instance in which parts are replaced by the baseline.",
                 "Choose another baseline.",
             )
-        return list(np.split(flat, np.cumsum([one.count for one in wanted])[:-1]))
+        return flat
 
     def falls(self, wanted: Sequence[Masks]) -> list[NDArray[np.float64]]:
         """Score of the instance minus that of each version, as ``scores``; one for each instance, in their order."""
@@ -146,6 +159,13 @@ class Engine:
     @property
     def _everything(self) -> Tensor:
         return torch.ones([1] * self.case.inputs.dim(), dtype=torch.bool, device=self.case.inputs.device)
+
+    def _mixed(self, pieces: list[tuple[Masks, int, int]]) -> tuple[Tensor, Tensor]:
+        if len(pieces) == 1:
+            [(one, start, stop)] = pieces
+            return self._masked(one, start, stop), torch.full((stop - start,), one.row)
+        x = torch.cat([self._masked(*piece) for piece in pieces])
+        return x, torch.cat([torch.full((stop - start,), one.row) for one, start, stop in pieces])
 
     def _masked(self, masks: Masks, start: int, stop: int) -> Tensor:
         keep = masks.keep(start, stop)

@@ -10,7 +10,8 @@ Where a method cannot answer for an instance it raises ``AttributionError`` (``f
 module or the numbers that are to blame. NaN in the result is refused by the caller, which sets padding to 0 too. Random
 numbers come from a generator of the method's own, seeded by its parameter ``random_state`` (``parameters.RANDOM``). A
 method of form 'filters' or 'attention' says in ``Found.extra`` which layer it is ('layer'). What stands in ``extra``
-replaces what the result declares, such as 'signed'.
+replaces what the result declares, such as 'signed'; 'again' there are parameters with which other inputs cost no more
+passes than these did, for methods that decide that as they run.
 """
 
 from __future__ import annotations

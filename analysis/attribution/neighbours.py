@@ -55,16 +55,7 @@ def neighbours(
             f"There is no way to compare called {pool!r} and {metric!r}.",
             f"Pool by {' or '.join(POOLS)}; measure by {' or '.join(METRICS)}.",
         )
-    row = extraction.row_of(instance)
-    if row is None:
-        more = "" if extraction.complete else " (yet: it is still being computed)"
-        raise NotFound(
-            f"Instance {instance:,} is not in the sample{more}.",
-            "Add it under 'always include', or choose an instance of the sample.",
-        )
-    values = extraction.mean(layer) if pool == "mean" else extraction.maximum(layer)
-    if not np.isfinite(values[row]).all():
-        raise NotFound(f"Instance {instance:,} does not reach {layer}.", "Choose another layer or instance.")
+    row, values = _reached(extraction, instance, layer, pool)
     distances, filters = distances_from(values, row, metric, standardise)
     if not filters:
         raise ParameterError(f"{layer} yields the same for all instances of the sample.", "Choose another layer.")
@@ -86,6 +77,21 @@ def neighbours(
         "filters": filters,
         **_agreement(extraction, row, rows[chosen], rows),
     }
+
+
+def _reached(extraction: Extraction, instance: int, layer: str, pool: str) -> tuple[int, Floats]:
+    """The instance's row and all values of the layer (n, F). Raises NotFound."""
+    row = extraction.row_of(instance)
+    if row is None:
+        more = "" if extraction.complete else " (yet: it is still being computed)"
+        raise NotFound(
+            f"Instance {instance:,} is not in the sample{more}.",
+            "Add it under 'always include', or choose an instance of the sample.",
+        )
+    values = extraction.mean(layer) if pool == "mean" else extraction.maximum(layer)
+    if not np.isfinite(values[row]).all():
+        raise NotFound(f"Instance {instance:,} does not reach {layer}.", "Choose another layer or instance.")
+    return row, values
 
 
 def distances_from(values: Floats, row: int, metric: str, standardise: bool) -> tuple[Floats, int]:

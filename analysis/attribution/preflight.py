@@ -28,7 +28,7 @@ FIRST = {  # of those that fit, in this order
     "series": ("integrated_gradients", "occlusion", "feature_ablation", "deep_lift", "saliency", "gradient_shap"),
     "table": ("integrated_gradients", "shapley_value_sampling", "feature_ablation", "deep_lift", "kernel_shap"),
 }
-SMALL = {"n_steps": 4, "nt_samples": 2, "n_samples": 4}  # of a probe
+SMALL = {"n_steps": 4, "tolerance": 0, "nt_samples": 2, "n_samples": 4}  # of a probe
 SECONDS = 1.0  # for all probes together, but those of sums that have to be exact: these do not depend on the machine
 UNPROBED = ("perturbation",)  # these need nothing but scores, which are checked once for all, and cost the most
 ROUTED = ("gradient", "propagation")  # what these say of a run, they say of the model

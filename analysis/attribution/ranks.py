@@ -25,6 +25,15 @@ def spearman(one: NDArray[Any], other: NDArray[Any]) -> float | None:
     return None if size == 0 else float(np.clip((a @ b) / size, -1, 1))
 
 
+def tied(values: NDArray[Any], share: float) -> NDArray[np.float64]:
+    """Values whose size is below ``share`` of the largest size, brought to 0, so that they are tied: their order is
+    that of noise. Unchanged where a value is not finite."""
+    found = np.asarray(values, np.float64)
+    sizes = np.abs(found)
+    largest = float(sizes.max(initial=0.0))
+    return np.where(sizes < share * largest, 0.0, found) if np.isfinite(largest) else found
+
+
 def pooled(values: NDArray[Any], most: int, axes: tuple[int, ...]) -> NDArray[np.float64]:
     """Means over blocks along some axes, so that none of these has more than ``most`` values: a block is the smallest
     that does it, the last one of an axis may be smaller."""

@@ -17,7 +17,7 @@ AXES = {"image": (2, 3), "series": (2,), "text": (1,), "table": (1,)}
 FORMS = {
     "image": "Give boxes [x0, y0, x1, y1] in pixels within {1:,} x {0:,}, x0 < x1 and y0 < y1.",
     "series": "Give spans [channel or null, first, end] within {0:,} channels and {1:,} steps.",
-    "text": "Give positions of tokens from 0 to {0:,}.",
+    "text": "Mark some of its tokens: 1 to {0:,}.",
     "table": "Give numbers of columns from 0 to {0:,}.",
 }
 
@@ -49,8 +49,11 @@ def check_region(kind: str, shape: list[int], region: Any) -> list[Any]:
         raise ParameterError(f"The region has {len(region):,} parts.", f"Mark at most {PARTS}.")
     for part in region:
         if not _fits(kind, shape, part):
-            ends = [shape[0], shape[-1]] if kind in ("image", "series") else [shape[0] - 1]
-            raise ParameterError(f"{str(part)[:60]} does not lie in the instance.", FORMS[kind].format(*ends))
+            ends = [shape[0] - 1] if kind == "table" else [shape[0], shape[-1]]
+            said = f"{str(part)[:60]} does not lie in the instance."
+            if kind == "text" and _whole(part):  # kept from 0, counted from 1 where people read it
+                said = f"The text has no token {part + 1:,}."
+            raise ParameterError(said, FORMS[kind].format(*ends))
     return [list(part) if isinstance(part, Sequence) else part for part in region]
 
 

@@ -84,17 +84,22 @@ def attribution_trust(
         refuse_unlike(case)
         work = Work(case, chosen, values, context)
         answer["cost"] = work.cost
-        measured = _Measured(work, int(random_state))
-        for part, measure in measured.parts(answer["skipped"]):
-            session.partial({**answer, **_so_far(work, began), "partial": True}, {})
-            try:
-                with in_words(what):
-                    answer |= measure()
-            except redrawn.WeightsChanged:
-                raise  # what was measured before is of other weights
-            except CutawayError as error:
-                answer["skipped"][part] = error.message
+        _measure(_Measured(work, int(random_state)), answer, what, began)
     return {**answer, **_so_far(work, began)}, {}
+
+
+def _measure(measured: _Measured, answer: dict[str, Any], what: str, began: float) -> None:
+    """Put one part after another into ``answer``, published before each; a part that fails is skipped, with why."""
+    work = measured.work
+    for part, measure in measured.parts(answer["skipped"]):
+        work.case.session.partial({**answer, **_so_far(work, began), "partial": True}, {})
+        try:
+            with in_words(what):
+                answer |= measure()
+        except redrawn.WeightsChanged:
+            raise  # what was measured before is of other weights
+        except CutawayError as error:
+            answer["skipped"][part] = error.message
 
 
 def _so_far(work: Work, began: float) -> dict[str, Any]:
@@ -102,10 +107,10 @@ def _so_far(work: Work, began: float) -> dict[str, Any]:
 
 
 class _Measured:
-    """Which measures fit a map, at what cost, in which order: cheap ones first."""
+    """Which measures fit a map (``work``), at what cost, in which order: cheap ones first."""
 
     def __init__(self, work: Work, seed: int) -> None:
-        self._work, self._seed = work, seed
+        self.work, self._seed = work, seed
         self._regions = Regions(work.case)
         dear = work.cost * max(1.0, work.case.inputs[0].numel() / SMALL)
         plan = next((plan for most, plan in PLANS if dear <= most), (0, 0, 0))
@@ -114,7 +119,7 @@ class _Measured:
 
     def parts(self, skipped: dict[str, str]) -> list[tuple[str, Callable[[], dict[str, Any]]]]:
         """Names of the measures that are made, and how; reasons of the others go to ``skipped``."""
-        work, cost, seed = self._work, self._work.cost, self._seed
+        work, cost, seed = self.work, self.work.cost, self._seed
         made: list[tuple[str, Callable[[], dict[str, Any]]]] = []
         total = work.count.passes
         reason = NOT_ON_INPUT if work.form != "input" else OF_A_NEURON if "neuron" in work.found.extra else ""
@@ -147,20 +152,20 @@ class _Measured:
 
     def _said(self, what: str, measure: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
         def run() -> dict[str, Any]:
-            self._work.count.doing = what
-            self._work.count.say()
+            self.work.count.doing = what
+            self.work.count.say()
             return measure()
 
         return run
 
     def _curves(self) -> dict[str, Any]:
-        return curves.curves(self._work, self._regions, self._seed)
+        return curves.curves(self.work, self._regions, self._seed)
 
     def _infidelity(self) -> dict[str, Any]:
-        return {"infidelity": infidelity.infidelity(self._work, self._regions, self._seed)}
+        return {"infidelity": infidelity.infidelity(self.work, self._regions, self._seed)}
 
     def _reaction(self) -> dict[str, Any]:
-        return {"reaction": randomised.reaction(self._work, self._regions, self._layers, self._seed)}
+        return {"reaction": randomised.reaction(self.work, self._regions, self._layers, self._seed)}
 
     def _randomised(self) -> dict[str, Any]:
-        return {"randomised": randomised.randomised(self._work, self._layers, self._draws, self._seed)}
+        return {"randomised": randomised.randomised(self.work, self._layers, self._draws, self._seed)}

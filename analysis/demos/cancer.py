@@ -14,13 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from analysis.demos.classifier import Lesson, record, steps_of
+from analysis.demos import classifier
 from analysis.demos.plan import PlannedRun, Tick
 
 VERSION = 1  # raised when anything below changes what is recorded
 DIRECTORY, TITLE = "cancer-mlp", "Two dense layers on cell nuclei"
 BATCH, RATE, SEED = 32, 0.005, 0
-HELD_OUT = 0.3  # of each class
+# Labels -> indices of training and of held-out patients, 30 % of each class.
+split = partial(classifier.split, held_out=0.3, random_state=SEED)
 
 
 def plan(epochs: int = 15) -> list[PlannedRun]:
@@ -35,7 +36,7 @@ def plan(epochs: int = 15) -> list[PlannedRun]:
         "seed": SEED,
     }
     training, _ = split(load()[1])
-    steps = steps_of(len(training), BATCH, epochs)
+    steps = classifier.steps_of(len(training), BATCH, epochs)
     return [PlannedRun(DIRECTORY, TITLE, config, steps, partial(train, config=config))]
 
 
@@ -48,20 +49,6 @@ def load() -> tuple[Tensor, Tensor, tuple[str, ...], tuple[str, ...]]:
     names = tuple(str(name) for name in found.feature_names)
     classes = tuple(str(name) for name in found.target_names)
     return torch.tensor(found.data, dtype=torch.float32), torch.tensor(found.target).long(), names, classes
-
-
-def split(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices of training and held-out patients, of each class alike, shuffled."""
-    generator = torch.Generator().manual_seed(SEED)
-    training, held_out = [], []
-    for label in labels.unique():
-        members = torch.nonzero(labels == label)[:, 0]
-        members = members[torch.randperm(len(members), generator=generator)]
-        cut = round(len(members) * HELD_OUT)
-        held_out.append(members[:cut])
-        training.append(members[cut:])
-    kept = torch.cat(held_out)
-    return torch.cat(training), kept[torch.randperm(len(kept), generator=generator)]
 
 
 def scale() -> tuple[Tensor, Tensor]:
@@ -92,7 +79,7 @@ def train(path: Path, tick: Tick, *, config: dict[str, Any]) -> None:
     mean, deviation = scale()
     training, held_out = split(labels)
     values = (values - mean) / deviation
-    lesson = Lesson(
+    lesson = classifier.Lesson(
         (values[training], labels[training]),
         (values[held_out], labels[held_out]),
         classes,
@@ -102,4 +89,4 @@ def train(path: Path, tick: Tick, *, config: dict[str, Any]) -> None:
         validate_every=10,
         record_every=20,
     )
-    record(path, tick, start(), lesson, title=TITLE, config=config)
+    classifier.record(path, tick, start(), lesson, title=TITLE, config=config)

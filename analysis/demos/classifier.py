@@ -46,6 +46,25 @@ def steps_of(instances: int, batch: int, epochs: int) -> int:
     return epochs * math.ceil(instances / batch)
 
 
+def split(labels: Tensor, *, held_out: float, random_state: int, per_class: int | None = None) -> tuple[Tensor, Tensor]:
+    """Indices (t,) of training instances and (h,) of all held-out ones, each of all classes alike; the latter shuffled.
+
+    Args:
+        labels: (n,) int. held_out: share of each class. per_class: training instances of a class at most, None for all
+            that are not held out.
+    """
+    generator = torch.Generator().manual_seed(random_state)
+    training, kept = [], []
+    for label in labels.unique():
+        members = torch.nonzero(labels == label)[:, 0]
+        members = members[torch.randperm(len(members), generator=generator)]
+        cut = round(len(members) * held_out)
+        kept.append(members[:cut])
+        training.append(members[cut:][:per_class])
+    found = torch.cat(kept)
+    return torch.cat(training), found[torch.randperm(len(found), generator=generator)]
+
+
 def scores(model: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[Tensor, float]:
     """Mean cross-entropy, and the share of correct answers."""
     answer = model(inputs)

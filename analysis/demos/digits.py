@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from analysis.demos.classifier import scores
 from analysis.demos.plan import PlannedRun, Tick
 from analysis.recording import Recorder
 
@@ -92,13 +93,6 @@ def lenet(conv1: int, conv2: int, fc1: int) -> nn.Sequential:
             fc2=nn.Linear(fc1, 10),
         )
     )
-
-
-def scores(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, float]:
-    """Mean cross-entropy, and the share of correct answers."""
-    answer = model(images)
-    loss = nn.functional.cross_entropy(answer, labels)
-    return loss, (answer.argmax(1) == labels).float().mean().item()
 
 
 def learning(model: nn.Module, images: Tensor, labels: Tensor, epochs: int) -> Iterator[tuple[int, int, float, float]]:

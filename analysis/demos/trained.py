@@ -11,8 +11,7 @@ from analysis.demos.plan import PlannedRun
 from analysis.models.checkpoints import load_checkpoint
 
 DIRECTORY = "CUTAWAY_DEMOS"  # environment variable: where the demos' runs are
-UNTRAINED = "The subject's own weights are untrained until the demo has run and the server is restarted: "
-UNTRAINED += "choose a checkpoint at the top."
+UNTRAINED = "The weights shown are untrained: those of the demo's training are taken when it has finished."
 
 
 def weights_of(planned: PlannedRun) -> Path | None:
@@ -29,5 +28,5 @@ def put_into(subject: Subject, planned: PlannedRun) -> Subject:
     if saved:
         subject.model.load_state_dict(load_checkpoint(saved).tensors)
     else:
-        subject.notes.append(UNTRAINED)
+        subject.weight_notes.append(UNTRAINED)
     return subject

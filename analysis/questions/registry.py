@@ -66,7 +66,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("bypass", 1, "Test: without {layer}", "analysis.layers.bypass:bypass"),
     Question(
         "attribution_methods",
-        1,
+        2,
         "Which attribution methods fit the model",
         "analysis.attribution.preflight:attribution_methods",
         of_sample=False,
@@ -85,6 +85,14 @@ QUESTIONS: tuple[Question, ...] = (
         "Trust in {method}, instance {instance}",
         "analysis.attribution.trust:attribution_trust",
         of_sample=False,
+    ),
+    Question(
+        "attribution_disagreement",
+        1,
+        "Maps of {count} instances by {methods} methods",
+        "analysis.attribution.disagreement:attribution_disagreement",
+        of_sample=False,
+        priority=0,
     ),
     Question("attribution_subset", 1, "{method} over {subset}", "analysis.attribution.subset:attribution_subset"),
     Question(

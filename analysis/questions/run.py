@@ -20,7 +20,8 @@ from typing import Any
 from analysis.errors import CutawayError, ParameterError
 from analysis.extraction.reader import Extraction
 from analysis.jobs.context import JobContext, Later
-from analysis.questions import aside, keys, registry
+from analysis.models.hooks import Hooks, hooks_of, remove_others, set_aside
+from analysis.questions import keys, registry
 from analysis.results import Answer, Answers, Partials, key_of
 
 OTHER = ("This was asked of another subject than the one this server was started with.", "Ask again.")
@@ -37,7 +38,7 @@ class Held:
     session: Any
     description: dict[str, Any]
     arrays: dict[str, Any]
-    hooks: aside.Hooks
+    hooks: Hooks
     now: list[tuple[Checkpoint, Sample, JobContext]] = field(default_factory=list)
 
 
@@ -169,7 +170,7 @@ def _open(context: JobContext) -> Held:
             with suppress(Exception):
                 session.close()
             raise
-        _held.append(Held(name, session, description, arrays, aside.hooks_of(session.model)))
+        _held.append(Held(name, session, description, arrays, hooks_of(session.model)))
     return _held[0]
 
 
@@ -179,7 +180,7 @@ def _drop() -> None:
         held = _held.pop()
         # Of use only to objects that live on in a program of somebody's.
         with suppress(Exception):
-            aside.remove_others(held.session.model, held.hooks)
+            remove_others(held.session.model, held.hooks)
             held.session.close()
 
 
@@ -219,7 +220,7 @@ def _guarded(context: JobContext) -> Iterator[None]:
 def _at_work(held: Held, context: JobContext, checkpoint: Checkpoint, sample: Sample) -> Iterator[None]:
     """Within, the session has these weights and this sample. A job that waits meanwhile finds everything as it was."""
     session = held.session
-    others = aside.set_aside(session.model, held.hooks) if held.now else nullcontext()
+    others = set_aside(session.model, held.hooks) if held.now else nullcontext()
     with others:
         held.now.append((checkpoint, sample, context))
         try:

@@ -85,6 +85,7 @@ def describe(session: Session, progress: Progress | None = None) -> tuple[dict[s
         "data": data.digest,
         "code": session.code,
         "notices": list(session.notices),
+        "weight_notices": list(subject.weight_notes),
         "seconds": round(time.monotonic() - began, 3),
     }
     return value, arrays

@@ -81,7 +81,7 @@ class Session:
         self._home = next((p.device for p in self.model.parameters()), torch.device("cpu"))
         self._weights = Weights(self.model, trusted)
         self.device, self.notices = choose_device(device)
-        self.notices += [*subject.source.notes, *subject.notes]
+        self.notices += [*subject.source.notes, *subject.notes, *subject.weight_notes]
         if is_compiled(self.model):
             self.notices.append("The model is compiled; here it runs uncompiled, so that its layers can be read.")
         self.code = code_hash(subject, source)  # first of all: files may be edited from now on

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 import torch
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from analysis import Subject
+from analysis.attribution import registry
 from analysis.attribution.explain import attribution
 from analysis.subject.session import Session
 from tests.models import zoo
 
 N = 6
 WORDS = ["<pad>", *(f"w{number}" for number in range(1, 20))]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> Iterator[None]:
-    """Tests share the machine, and threads that wait for each other cost more than they bring."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(before)
 
 
 class Context:
@@ -48,7 +37,7 @@ def opened(model: nn.Module, data: Any, **options: Any) -> Session:
 
 def explained(session: Session, method: str = "saliency", instance: int = 0, **options: Any) -> tuple[Any, Any]:
     """The answer of the question ``attribution``: (plain values, arrays)."""
-    options.setdefault("version", 1)
+    options.setdefault("version", registry.get(method).version)
     return attribution(session, Context(), instance=instance, method=method, **options)
 
 

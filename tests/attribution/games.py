@@ -1,29 +1,18 @@
-"""What tests of perturbation methods share: one thread, games with known values, runs of methods."""
+"""What tests of perturbation methods share: games with known values, runs of methods."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations
 from math import comb
 from typing import Any
 
 import numpy as np
-import pytest
-import torch
 
 from analysis.attribution.case import Case
 from analysis.attribution.parameters import checked
 
 Game = Callable[[np.ndarray], np.ndarray]  # scores (k,) of subsets, bool (k, m)
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Small passes: threads that wait for each other cost more than they bring."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def case_of(session: Any, *rows: int, **options: Any) -> Case:

@@ -181,7 +181,7 @@ def test_threads_lose_nothing(tmp_path: Path) -> None:
         ({"params": {"a": float("nan")}}, "plain values"),
         ({"params": {"a": {1, 2}}}, "plain values"),
         ({"params": {"a": "x" * 10_001}}, "too long"),
-        ({"kind": "text", "shape": [5], "region": [5]}, "from 0 to 4"),
+        ({"kind": "text", "shape": [5], "region": [5]}, "no token 6. Mark some of its tokens: 1 to 5"),
         ({"kind": "table", "shape": [5], "region": [-1]}, "from 0 to 4"),
         ({"kind": "series", "shape": [2, 9], "region": [[2, 0, 3]]}, "2 channels and 9 steps"),
         ({"kind": "series", "shape": [2, 9], "region": [[None, 4, 10]]}, "2 channels and 9 steps"),

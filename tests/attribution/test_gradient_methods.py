@@ -38,7 +38,7 @@ from tests.attribution.conftest import (
 from tests.models import zoo
 
 NAMES = ("saliency", "input_x_gradient", "integrated_gradients", "smoothgrad", "gradient_shap")
-SMALL = {"n_steps": 6, "nt_samples": 5, "n_samples": 5}
+SMALL = {"n_steps": 6, "tolerance": 0, "nt_samples": 5, "n_samples": 5}
 PLAIN = {"image": image_session, "relu": relu_session, "series": series_session, "recurrent": recurrent_session}
 
 
@@ -67,7 +67,7 @@ def test_values_are_captums_on_the_plain_model(make: Callable[[], Session]) -> N
         ("integrated_gradients", IntegratedGradients(model), {"n_steps": 20}),
     ):
         expected = captum.attribute(x.clone().requires_grad_(), target=1, **options).detach()
-        given = {"n_steps": 20} if "n_steps" in options else {}
+        given = {"n_steps": 20, "tolerance": 0} if "n_steps" in options else {}
         found, _ = run(session, name, rows, **given)
         assert torch.allclose(found.values, expected.to(found.values.dtype), atol=1e-6, rtol=1e-4)
 
@@ -119,7 +119,7 @@ def test_any_number_of_rows_in_a_pass_gives_the_same() -> None:
 
 
 def test_a_gap_is_said_with_what_closes_it() -> None:
-    value, _ = explained(relu_session(), "integrated_gradients", 0, params={"n_steps": 2}, target="0-2")
+    value, _ = explained(relu_session(), "integrated_gradients", 0, params={"n_steps": 2, "tolerance": 0}, target="0-2")
     exact, _ = explained(image_session(), "integrated_gradients", 0)
     assert not exact["notes"]
     gap = abs(value["sum"] - (value["score"] - value["baseline"]))

@@ -15,10 +15,8 @@ from analysis.attribution.parameters import checked
 from analysis.errors import ParameterError
 from analysis.jobs.context import Cancelled
 from tests.attribution.conftest import SESSIONS, drawn, labelled, opened, series_session, text_session
-from tests.attribution.games import case_of, one_thread
+from tests.attribution.games import case_of
 from tests.models import zoo
-
-pytestmark = pytest.mark.usefixtures(one_thread.__name__)
 
 
 class Tokenizer:

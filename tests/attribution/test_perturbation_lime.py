@@ -14,9 +14,8 @@ from analysis.attribution.methods import lime
 from analysis.attribution.regression import least_squares, local_model
 from analysis.attribution.samplers import Neighbourhood
 from tests.attribution.conftest import SESSIONS, drawn, labelled, opened
-from tests.attribution.games import case_of, one_thread, play, random_game, run
+from tests.attribution.games import case_of, play, random_game, run
 
-pytestmark = pytest.mark.usefixtures(one_thread.__name__)
 PLANTED = torch.tensor([[2.0, 0.0, -1.0, 0.0, 0.5, 0.0, 0.0, 3.0, 0.0, 0.0]])
 
 

@@ -16,9 +16,7 @@ from analysis.attribution.faults import AttributionError
 from analysis.attribution.methods import feature_ablation, occlusion
 from analysis.errors import ParameterError
 from tests.attribution.conftest import SESSIONS, drawn, ids, labelled, opened, table_net, text_session
-from tests.attribution.games import case_of, one_thread, run
-
-pytestmark = pytest.mark.usefixtures(one_thread.__name__)
+from tests.attribution.games import case_of, run
 
 
 def random_masks(count: int, m: int, seed: int = 0) -> np.ndarray:

@@ -14,9 +14,8 @@ from analysis.attribution.method import Found
 from analysis.attribution.methods import kernel_shap, shapley_value_sampling
 from analysis.attribution.samplers import Exact, Neighbourhood, Permutations, Subsets, exact_within
 from tests.attribution.conftest import SESSIONS, drawn, explained, labelled, opened, table_net
-from tests.attribution.games import case_of, one_thread, play, random_game, run, shapley, smooth_game
+from tests.attribution.games import case_of, play, random_game, run, shapley, smooth_game
 
-pytestmark = pytest.mark.usefixtures(one_thread.__name__)
 METHODS = (shapley_value_sampling, kernel_shap)
 SAMPLED = (Permutations, Subsets)
 

@@ -7,13 +7,12 @@ What counts as pointing at it is in ``cues``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from analysis.attribution import registry
 from analysis.attribution.explain import attribution
@@ -42,15 +41,6 @@ CASES = [
     for method in registry.METHODS
     if method.name not in REFUSED[cue.name]
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Small passes: threads that wait for each other cost more than they bring."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @cache

@@ -33,7 +33,7 @@ from tests.attribution.conftest import (
 )
 from tests.models import zoo
 
-FEW = {"n_steps": 3, "nt_samples": 2, "n_samples": 4, "segments": 4}
+FEW = {"n_steps": 3, "tolerance": 0, "nt_samples": 2, "n_samples": 4, "segments": 4}
 
 
 def asked(session: Session, unit: str = "") -> dict[str, dict[str, Any]]:

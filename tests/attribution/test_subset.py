@@ -28,7 +28,7 @@ def over(session: Any, name: str = IG, **options: Any) -> tuple[dict[str, Any], 
     """The answer; 'magic' kinds of cheap steps are enough here."""
     context = options.pop("context", None) or Context()
     if name == IG:
-        options.setdefault("params", {"n_steps": 8})
+        options.setdefault("params", {"n_steps": 8, "tolerance": 0})
     return attribution_subset(session, context, method=name, version=registry.get(name).version, **options)
 
 

@@ -81,7 +81,7 @@ def test_the_digits_before_and_after_training(tmp_path: Path, monkeypatch: pytes
     [planned] = digits.plan(epochs=1, images_per_class=100, networks=("digits-lenet",))
     before = digits_subject.subject()
     assert before.name == "LeNet on handwritten digits"
-    assert "untrained" in before.notes[0]
+    assert "untrained" in before.weight_notes[0]
     assert len(before.dataset) == 1000
     start = before.model.state_dict()
 
@@ -94,7 +94,7 @@ def test_the_digits_before_and_after_training(tmp_path: Path, monkeypatch: pytes
     assert saved.stem.endswith(str(planned.steps))
     after = digits_subject.subject()
     assert after.name == before.name
-    assert not after.notes
+    assert not after.weight_notes
     assert not after.model.conv1.weight.equal(start["conv1.weight"])
     # A run of another configuration is not taken for the demo's.
     other = replace(planned, config={**planned.config, "epochs": 99})

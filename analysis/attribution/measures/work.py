@@ -103,7 +103,8 @@ class Work:
         try:
             with torch.no_grad():
                 case.logits = case.logits_of(case.inputs).detach()  # other weights, or inputs, give others
-            return self._checked(self._run())
+            # As many steps at most: otherwise a map would cost more than it was planned with.
+            return self._checked(self._run(self.found.extra.get("again")))
         finally:
             case.inputs, case.logits = own
 
@@ -133,9 +134,9 @@ class Work:
         """The instance with the baseline where masks (r, *inputs.shape[1:]) are true, (r, ...)."""
         return torch.where(masks, self.baseline, self.case.inputs)
 
-    def _run(self) -> Found:
+    def _run(self, again: Mapping[str, Any] | None = None) -> Found:
         told: Callable[..., None] = lambda *_told, **_named: self.count.say()  # noqa: E731
-        return self.method.run(self.case, told, **self.params)
+        return self.method.run(self.case, told, **{**self.params, **(again or {})})
 
     def _checked(self, found: Found) -> Tensor:
         values = found.values.detach()

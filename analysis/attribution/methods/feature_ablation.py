@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from analysis.attribution import baselines
+from analysis.attribution import ablation, baselines
 from analysis.attribution.case import Case
 from analysis.attribution.features import PARAMETERS as FEATURES
 from analysis.attribution.features import fitting
@@ -23,8 +21,7 @@ def run(case: Case, told: Told, **parameters: Any) -> Found:
     base = baselines.of(case, parameters["baselines"])
     engine = Engine(case, base, parameters["perturbations_per_eval"], told, "Feature ablation")
     players = players_of(case, base, parameters, told)
-    falls = engine.falls([one.masks(~np.eye(one.count, dtype=bool)) for one in players])
-    values = [one.laid(fall) for one, fall in zip(players, falls, strict=True)]
+    values = [one.laid(fall) for one, fall in zip(players, ablation.falls(engine, players), strict=True)]
     return Found(
         stacked(case, values),
         notes=[f"Parts that were taken away one by one: {players[0].note}."],

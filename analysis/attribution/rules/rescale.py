@@ -28,7 +28,7 @@ class Scaled(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        return gradient * ctx.multiplier, None
+        return ctx.multiplier.mul_(gradient), None  # it is of no further use: the pass goes back once
 
 
 class Picked(torch.autograd.Function):
@@ -53,8 +53,10 @@ def multiplier(call: Call, x: Tensor, x0: Tensor, y: Tensor, y0: Tensor) -> Tens
     """
     change = x - x0
     if call.name == "relu":  # exact wherever the difference is not 0
-        ratio, same = (y - y0).div_(change), change == 0
-        return torch.where(same, (x > 0).to(x.dtype), ratio) if bool(same.any()) else ratio
+        ratio = (y - y0).div_(change)
+        if bool(ratio.sum().isfinite()):  # no 0 / 0
+            return ratio
+        return torch.where(change == 0, (x > 0).to(x.dtype), ratio)
     share = _NEAR_SMOOTH if call.name in _SMOOTH else _NEAR
     near = change.abs() <= share * torch.maximum(x.abs(), x0.abs())
     ratio = (y - y0) / change

@@ -1,4 +1,4 @@
-"""Hooks of a job that waits, set aside while another job uses the same model. Needs torch."""
+"""Hooks of a model: which it has, and how those that others put there go away again. Needs torch."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ def hooks_of(model: nn.Module) -> Hooks:
         for name in _KEPT
         for number in getattr(module, name, None) or ()
     }
+
+
+@contextmanager
+def no_hooks_left(model: nn.Module) -> Iterator[None]:
+    """Hooks that are added to the model inside are gone afterwards; those it had stay in their places."""
+    before = hooks_of(model)
+    try:
+        yield
+    finally:
+        remove_others(model, before)
 
 
 @contextmanager
