@@ -123,9 +123,6 @@
       if (!shown() || value === "" || value === null || value === undefined) return;
       if ((query("instances") || "").split(",")[0] !== String(value)) window.cutaway.navigate({ instances: value });
     },
-    followOrder() {
-      return query("aorder") || "wrong";
-    },
     firstPage() {
       return null;
     },
@@ -145,6 +142,15 @@
       }, 0);
     },
   };
+
+  /* Notices that the reader has seen, in this visit. */
+  let dismissed = [];
+  document.addEventListener("click", (event) => {
+    const notice = event.target.closest("[data-at-dismiss]");
+    if (!notice) return;
+    dismissed = [...dismissed, notice.dataset.atDismiss].slice(-50);
+    window.dash_clientside.set_props("at-dismissed", { data: dismissed });
+  });
 
   document.addEventListener("click", (event) => {
     const page = event.target.closest("[data-at-page]");
@@ -166,6 +172,82 @@
     const line = token.closest(".at-tokens").nextElementSibling;
     if (line) line.textContent = token.getAttribute("aria-label");
   }
+
+  /* Inside a picture: the value of the pixel under the pointer, or where the arrow keys are. */
+  const numbers = new Map(); /* address -> promise of {height, width, values}; the newest few */
+  function load(address) {
+    if (!numbers.has(address)) {
+      const asked = window.fetch(address, { credentials: "same-origin" }).then((answer) => {
+        if (!answer.ok) throw new Error("gone");
+        return answer.arrayBuffer();
+      }).then((content) => {
+        const [height, width] = new Uint32Array(content, 0, 2);
+        return { height, width, values: new Float32Array(content, 8) };
+      });
+      asked.catch(() => numbers.delete(address));
+      numbers.set(address, asked);
+      if (numbers.size > 24) numbers.delete(numbers.keys().next().value);
+    }
+    return numbers.get(address);
+  }
+  function written(value) {
+    if (!Number.isFinite(value)) return "undefined";
+    if (value === 0) return "0";
+    const size = Math.abs(value);
+    const digits = size >= 1e-4 && size < 1e6 ? String(Number(size.toPrecision(3))) : size.toExponential(2);
+    return (value < 0 ? "\u2212" : "+") + digits;
+  }
+  /* at: (row, column) in pixels of the instance; the numbers may be coarser. */
+  function tell(canvas, at) {
+    const size = [Number(canvas.dataset.height), Number(canvas.dataset.width)];
+    const [row, column] = at.map((value, axis) => Math.min(size[axis] - 1, Math.max(0, value)));
+    canvas.dataset.at = row + "," + column;
+    const cursor = canvas.querySelector(".at-cursor");
+    cursor.hidden = false;
+    cursor.style.left = (100 * column) / size[1] + "%";
+    cursor.style.top = (100 * row) / size[0] + "%";
+    cursor.style.width = 100 / size[1] + "%";
+    cursor.style.height = 100 / size[0] + "%";
+    const line = canvas.closest(".at-frame").nextElementSibling;
+    const rate = Number(canvas.dataset.rate);
+    const place = rate ? Number((column / rate).toPrecision(4)) + " s, bin " + row : "row " + row + ", column " + column;
+    load(canvas.dataset.atNumbers).then((found) => {
+      if (canvas.dataset.at !== row + "," + column) return;
+      const [down, across] = [Math.floor((row * found.height) / size[0]), Math.floor((column * found.width) / size[1])];
+      line.textContent = place + ": " + written(found.values[down * found.width + across]);
+    }).catch(() => { line.textContent = "The values are gone. Reload the page: they are computed again."; });
+  }
+  function canvasOf(event) {
+    return event.target.closest ? event.target.closest("[data-at-numbers]") : null;
+  }
+  document.addEventListener("pointermove", (event) => {
+    const canvas = canvasOf(event);
+    if (!canvas) return;
+    const box = canvas.getBoundingClientRect();
+    tell(canvas, [
+      Math.floor(((event.clientY - box.top) / box.height) * Number(canvas.dataset.height)),
+      Math.floor(((event.clientX - box.left) / box.width) * Number(canvas.dataset.width)),
+    ]);
+  });
+  document.addEventListener("pointerout", (event) => {
+    const canvas = canvasOf(event);
+    if (canvas && !canvas.contains(event.relatedTarget)) canvas.querySelector(".at-cursor").hidden = document.activeElement !== canvas;
+  });
+  document.addEventListener("focusout", (event) => {
+    const canvas = canvasOf(event);
+    if (canvas) canvas.querySelector(".at-cursor").hidden = true;
+  });
+  window.addEventListener("keydown", (event) => {
+    const canvas = canvasOf(event);
+    const by = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    if (!canvas || !by) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const middle = [canvas.dataset.height, canvas.dataset.width].map((side) => Math.floor(Number(side) / 2));
+    const now = canvas.dataset.at ? canvas.dataset.at.split(",").map(Number) : null;
+    tell(canvas, now ? now.map((value, axis) => value + by[axis]) : middle);
+  }, true);
+
   function move(event) {
     const token = event.target.closest && event.target.closest(".at-token");
     if (!token) return;

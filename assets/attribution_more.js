@@ -175,7 +175,13 @@
       if (!which()) return NO();
       const at = Array.isArray(chosen) && chosen.length ? chosen[0] : null;
       if (at === null) return "Choose a token first.";
-      if (which() === "at-edit-delete") return add({ op: "delete", at: at });
+      if (which() === "at-edit-delete") {
+        // The next token takes the place, and so the choice: the field has to name it.
+        const next = document.querySelector('[data-at-chips="at-edit"] [data-at-chip="' + (at + 1) + '"]');
+        const said = add({ op: "delete", at: at });
+        if (!said) set("at-edit-token", { value: next ? next.dataset.token : "" });
+        return said;
+      }
       const word = (token || "").trim();
       if (!word) return "Write the token to put there.";
       return add({ op: which() === "at-edit-insert" ? "insert" : "replace", at: at, token: word });

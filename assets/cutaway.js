@@ -151,6 +151,8 @@
     mapscale: "common", overlay: "off",
     target: "predicted", explain: "output", baseline: "zero", asign: "signed", aclip: "99.5", aopacity: "0.7",
     aoutline: "off", ascale: "own", aorder: "wrong", alist: "strip", subset: null,
+    sstate: "hidden", sdepth: null, swords: null, sweight: "signed", sk: "0", sleast: "5", snorm: "0.25",
+    scolor: "class", slinks: "0.3", sclip: "99", son: "0.5", scompare: null,
   };
 
   const NUMBERS = ["smooth", "limit", "page", "n", "undetected", "aclip", "aopacity", "sleast", "snorm", "slinks",

@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+from dash import html
+
 from analysis.errors import CutawayError
 from analysis.results import Answer
 from dashboard import subjects
@@ -17,12 +19,14 @@ from dashboard.widgets.waiting import failed_box, waiting_box
 class NotReady(Exception):
     """There is nothing to draw yet, or nothing at all.
 
-    text: for a figure, lines parted by '<br>'. box: for a panel. waiting: it will come by itself.
+    text: for a figure, lines parted by '<br>'. box: for a panel. waiting: it will come by itself. told_in: the panel
+    that says it in full, with what to do; the others say it in a line. '' if each does.
     """
 
-    def __init__(self, title: str, reason: str, remedy: str = "", *, waiting: bool = False) -> None:
+    def __init__(self, title: str, reason: str, remedy: str = "", *, waiting: bool = False, told_in: str = "") -> None:
         super().__init__(reason)
         self.title, self.reason, self.remedy, self.waiting = title, reason, remedy, waiting
+        self.told_in = told_in
 
     @property
     def text(self) -> str:
@@ -32,6 +36,8 @@ class NotReady(Exception):
     @property
     def box(self) -> Any:
         """For a panel's body."""
+        if self.told_in:
+            return html.P(f"{self.reason} See '{self.told_in}'.", className="empty-line")
         return empty(self.title, self.reason, self.remedy or None)
 
 

@@ -7,8 +7,6 @@ model. The answer of a question is found by its key, so it does not matter who a
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,12 @@ from analysis.jobs import Job
 from analysis.layerinfo import LayerInfo
 from analysis.questions import keys, registry
 from analysis.results import Answer, Partials
-from dashboard import gate, services
+from dashboard import services
+from dashboard.queueing import queued, wait_for
 from dashboard.selection import Selection
+from dashboard.wording import job_name
 
 WAIT_SECONDS = 1.2  # that a request waits for its answer before the page is told that it takes longer
-POLL_SECONDS = 0.03
 SHOWN_JOBS = 24  # in the pulse
 
 
@@ -155,9 +154,11 @@ def extraction(selection: Selection, *, again: bool = False, wait: float = WAIT_
         now = read()
         return now is not None and now.complete
 
-    name = f"Activations of {sample['n']:,} instances"
-    job = _queued(found, "extract", params, name, 0, again, lambda: read() is not None)
-    job = _wait(found, job, wait, complete)
+    def name() -> str:
+        return f"Activations of {sample['n']:,} instances"
+
+    job = queued(found, "extract", params, name, 0, again, lambda: read() is not None)
+    job = wait_for(found, job, wait, complete)
     if _changed(found, job, about):
         return Extracting("waiting", job=described().job)
     reader = read()
@@ -179,24 +180,25 @@ def ask(
     about = described()
     if about.data is None:
         return Asked(about.state, job=about.job)
-    found = services.current()
-    asked = registry.get(question)
-    checkpoint, sample = checkpoint_of(selection), sample_of(selection, about.data)
-    key = keys.answer_key(about.data, question, params, checkpoint, sample)
+    found, spec = services.current(), _spec(selection, question, params, about.data)
+    key = spec["key"]
     answer = _known(found, key)
     if answer is not None:
         return Asked("ready", answer, key=key)
-    spec = {"question": question, "params": params, "checkpoint": checkpoint, "sample": sample, "key": key}
 
     def there() -> bool:
         return found.answers.get(key) is not None
 
-    job = _wait(found, _queued(found, "question", spec, asked.named(params), asked.priority, again, there), wait, there)
+    def name() -> str:
+        told = {"titles": _titles(selection, params, about.data), "classes": (about.data or {}).get("classes")}
+        return job_name(registry.get(question), params, told)
+
+    job = queued(found, "question", spec, name, registry.get(question).priority, again, there)
+    job = wait_for(found, job, wait, there)
     if _changed(found, job, about):
         return Asked("waiting", job=described().job)
     answer = _known(found, key)
-    part = Partials(found.answers.directory).get(key) if answer is None and job.active else None
-    return Asked("ready" if answer else _state(job), answer, job, key, part)
+    return Asked("ready", answer, job, key) if answer else _unanswered(found, job, key)
 
 
 def known(selection: Selection, question: str, **params: Any) -> Asked:
@@ -210,24 +212,34 @@ def known(selection: Selection, question: str, **params: Any) -> Asked:
     about = described()
     if about.data is None:
         return Asked(about.state, job=about.job)
-    found = services.current()
-    registry.get(question)
-    checkpoint, sample = checkpoint_of(selection), sample_of(selection, about.data)
-    key = keys.answer_key(about.data, question, params, checkpoint, sample)
+    found, spec = services.current(), _spec(selection, question, params, about.data)
+    key = spec["key"]
     answer = _known(found, key)
     if answer is not None:
         return Asked("ready", answer, key=key)
-    spec = {"question": question, "params": params, "checkpoint": checkpoint, "sample": sample, "key": key}
     job = found.jobs.find("question", spec)
-    if job is None or job.state == "done":
-        return Asked("none", key=key)
-    part = Partials(found.answers.directory).get(key) if job.active else None
-    return Asked(_state(job), None, job, key, part)
+    return Asked("none", key=key) if job is None or job.state == "done" else _unanswered(found, job, key)
 
 
-def retry(selection: Selection, question: str, **params: Any) -> Asked:
-    """Ask once more what failed or was cancelled."""
-    return ask(selection, question, again=True, wait=0.0, **params)
+def _spec(selection: Selection, question: str, params: dict[str, Any], description: dict[str, Any]) -> dict[str, Any]:
+    """What the job of a question is asked for, its answer's key among it."""
+    checkpoint, sample = checkpoint_of(selection), sample_of(selection, description)
+    key = keys.answer_key(description, question, params, checkpoint, sample)
+    return {"question": question, "params": params, "checkpoint": checkpoint, "sample": sample, "key": key}
+
+
+def _unanswered(found: services.Services, job: Job, key: str) -> Asked:
+    """A question whose answer is not there, with what there is of it."""
+    return Asked(_state(job), None, job, key, Partials(found.answers.directory).get(key) if job.active else None)
+
+
+def _titles(selection: Selection, params: dict[str, Any], description: dict[str, Any] | None) -> dict[str, str]:
+    """What the views call attribution methods, by name; {} while that is not known."""
+    if "method" not in params or description is None:
+        return {}
+    spec = _spec(selection, "attribution_methods", {"unit": params.get("unit", "")}, description)
+    answer = _known(services.current(), spec["key"])
+    return {str(item["name"]): str(item["title"]) for item in (answer.json["methods"] if answer else ())}
 
 
 def pulse() -> list[Any]:
@@ -258,43 +270,6 @@ def _known(found: services.Services, key: str) -> Answer | None:
         return found.kept.get(key, read)
     except NotFound:
         return None
-
-
-def _queued(
-    found: services.Services,
-    kind: str,
-    params: dict[str, Any],
-    name: str,
-    priority: int,
-    again: bool,
-    there: Callable[[], bool],
-) -> Job:
-    """The newest job of this kind and parameters; a new one if there is none, or if it must be computed again.
-
-    A job that is done but whose result is gone is computed again; one that failed or was cancelled only with ``again``.
-    """
-    job = found.jobs.find(kind, params)
-    stale = job is not None and not job.active and (again or (job.state == "done" and not there()))
-    if job is not None and not stale:
-        return job
-    return found.jobs.get(found.jobs.submit(kind, params, name=name, owner=gate.visitor(), priority=priority))
-
-
-def _wait(found: services.Services, job: Job, seconds: float, ready: Callable[[], bool]) -> Job:
-    """Until the job has ended, what is waited for is there, or time is up. Returns the job as it stands then."""
-    if not job.active or seconds <= 0 or not found.waiters.acquire(blocking=False):
-        return job
-    try:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and job.active and not ready():
-            time.sleep(POLL_SECONDS)
-            try:
-                job = found.jobs.get(job.id)
-            except NotFound:
-                break
-    finally:
-        found.waiters.release()
-    return job
 
 
 def _changed(found: services.Services, job: Job, about: Described) -> bool:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from analysis.attribution.targets import Unit
+from analysis.errors import ParameterError
+from analysis.questions.registry import Question
+
+# What views call the values of parameters. A test replaces filters by something, or takes their layer out.
+VALUES = {
+    "pca": "PCA",
+    "umap": "UMAP",
+    "zero": "filters set to 0",
+    "mean": "filters held at their mean",
+    "merge": "filters merged",
+    "all": "all instances",
+    "wrong": "wrongly predicted instances",
+}
+KINDS = {"class": "labelled", "predicted": "predicted"}
 MOST_LINES = 14  # of a figure's text
 
 
@@ -42,3 +57,43 @@ def column(values: Sequence[Any], digits: int = 4) -> list[str]:
     return [
         f"{value:,.{decimals}f}" if value == 0 or abs(value) >= least else finite(value, digits) for value in numbers
     ]
+
+
+def job_name(question: Question, params: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+    """What the list of jobs calls a question: methods, classes and layers by the names that the views give them.
+
+    told: {'titles': of methods by name, 'classes': names by label}; what is missing is written as it is asked for.
+    """
+    words = {name: _word(name, value, told) for name, value in params.items()}
+    if isinstance(params.get("instances"), list):
+        words["count"] = f"{len(params['instances']):,}"
+    if isinstance(params.get("methods"), list):
+        words["methods"] = f"{len(params['methods']):,}"
+    text = question.named(words)
+    text = text[:1].upper() + text[1:]
+    text += f", {_unit(str(params['unit']))}" if params.get("unit") else ""
+    return text + (", changed" if params.get("edit") else "")
+
+
+def _word(name: str, value: Any, told: Mapping[str, Any]) -> str:
+    text = str(value)
+    if name == "layer" and text.isdecimal():
+        return f"layer {text}"
+    if name == "subset" and ":" in text:
+        kind, _, label = text.partition(":")
+        classes = told.get("classes") or ()
+        known = label.isdecimal() and int(label) < len(classes)
+        return f"instances {KINDS.get(kind, kind)} {classes[int(label)] if known else label}"
+    if name == "method":
+        return str((told.get("titles") or {}).get(text) or VALUES.get(text) or text.replace("_", " "))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return VALUES.get(text, text) if name in ("mode", "subset") else text
+
+
+def _unit(text: str) -> str:
+    try:
+        unit = Unit.parse(text)
+    except ParameterError:
+        unit = None
+    return f"unit {unit.index} of {_word('layer', unit.layer, {})}" if unit is not None else text

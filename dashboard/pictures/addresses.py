@@ -65,6 +65,11 @@ def attribution(
     return _address("attribution", a=answer, part=part, sign=sign, **ends, outline="on" if outline else None)
 
 
+def attribution_numbers(answer: str, *, part: str | None = None, sign: str = "signed") -> str:
+    """The numbers that the same overlay draws; see ``dashboard.pictures.attributions.numbers``."""
+    return _address("attribution.f4", a=answer, part=part, sign=sign)
+
+
 def instances(extraction: str, indices: Sequence[int]) -> str:
     """Sprite of instances, at most 60, by their indices in the data set."""
     return _address("instances", x=extraction, rows=",".join(map(str, indices)))

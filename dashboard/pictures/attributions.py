@@ -1,7 +1,8 @@
 """Attributions as ink: what is drawn of their values, on which scale, and the overlay that lies on a picture.
 
-The routes ``picture/attribution`` (the overlay of an answer) and ``picture/instances`` (a sprite of instances). Panels,
-figures and exports take sign, scale and colours from here, so that all of them show the same.
+The routes ``picture/attribution`` (the overlay of an answer), ``picture/attribution.f4`` (its numbers, for the value
+under a pointer) and ``picture/instances`` (a sprite of instances). Panels, figures and exports take sign, scale and
+colours from here, so that all of them show the same.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from analysis.errors import NotFound, ParameterError
+from analysis.results import Answer
 from dashboard import theme
 from dashboard.pictures import draw, patches, routes
 
@@ -29,8 +31,9 @@ FAINT = 6  # alpha below which a pixel is left out
 
 def install(server: flask.Flask, prefix: str) -> None:
     """Add the routes under the app's prefix; the gate guards them like all others."""
-    for name, answer in (("attribution", attribution), ("instances", instances)):
-        server.add_url_rule(f"{prefix}picture/{name}", f"picture_{name}", answer, methods=["GET"])
+    for name, answer in (("attribution", attribution), ("attribution.f4", numbers), ("instances", instances)):
+        endpoint = f"picture_{name.replace('.', '_')}"
+        server.add_url_rule(f"{prefix}picture/{name}", endpoint, answer, methods=["GET"])
 
 
 def sign_of(sign: str, signed: bool) -> str:
@@ -131,18 +134,32 @@ def strongest(shown: NDArray[Any]) -> NDArray[np.bool_]:
 
 def attribution() -> flask.Response:
     """The overlay of an answer: a=KEY, sign, clip (percentile) or limit (value of full colour), outline=on."""
-    answer = routes.answer_of(routes._text("a"))
-    values = routes._array(answer, "attribution")
-    if values.ndim not in (2, 3) or answer.json.get("form") != "input":
-        raise NotFound("This attribution is no picture.", "The page shows it in another form.")
-    signed = answer.json.get("signed") is not False
-    sign = sign_of(routes._choice("sign", SIGNS), signed)
-    shown = drawn(values, sign, picture=True)
+    answer, shown, sign = _asked()
     limit = _real("limit", 0.0, math.inf)
     if limit is None:
         limit = limit_of(shown, _real("clip", 50.0, 100.0) or 99.5)
     outline = routes._choice("outline", ("off", "on")) == "on"
     return routes._png(overlay(shown, limit, sign, outline=outline), lasting=not answer.json.get("partial"))
+
+
+def numbers() -> flask.Response:
+    """What the overlay draws: a=KEY, sign. Height and width as uint32, then the values row by row as float32, all
+    little-endian; means of blocks where there are more than ``MOST_SIDE`` along a side."""
+    answer, shown, _ = _asked()
+    shown = _smaller(shown)
+    content = np.array(shown.shape, "<u4").tobytes() + np.ascontiguousarray(shown, "<f4").tobytes()
+    found = flask.Response(content, mimetype="application/octet-stream")
+    return found if answer.json.get("partial") else routes._lasting(found)
+
+
+def _asked() -> tuple[Answer, NDArray[np.float64], str]:
+    """The answer of the link, what of it is drawn, (H, W), and how. Raises NotFound, ParameterError."""
+    answer = routes.answer_of(routes._text("a"))
+    values = routes._array(answer, "attribution")
+    if values.ndim not in (2, 3) or answer.json.get("form") != "input":
+        raise NotFound("This attribution is no picture.", "The page shows it in another form.")
+    sign = sign_of(routes._choice("sign", SIGNS), answer.json.get("signed") is not False)
+    return answer, drawn(values, sign, picture=True), sign
 
 
 def instances() -> flask.Response:

@@ -11,6 +11,7 @@ from dashboard.widgets.attributes import attributes
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "star", "hexagram")
 SIGNS = ("●", "■", "◆", "▲", "▼", "⬟", "★", "✶")
+SHAPES = (*SIGNS[:5], "○", "□", "◇", "△", "▽")  # where blue and orange are signs, a class has a shape alone
 NO_LABEL = "#9aa3af"
 
 
@@ -27,8 +28,13 @@ def class_symbol(label: int) -> str:
 
 
 def class_mark(label: int) -> html.Span:
-    """The sign that stands before a class's name in text."""
+    """The sign that stands before a class's name in text.
+
+    ``data-shape`` is what assets/attribution.css shows instead in the Attribution view, in the colour of the text:
+    there blue lowers and orange raises. Ten shapes; the name says the rest.
+    """
     sign = SIGNS[label // len(theme.CATEGORIES) % len(SIGNS)] if label >= 0 else "×"
     style = {"color": class_colour(label)}
-    extra: dict[str, Any] = attributes({"aria-hidden": "true"})
+    shape = SHAPES[label % len(SHAPES)] if label >= 0 else "×"
+    extra: dict[str, Any] = attributes({"aria-hidden": "true", "data-shape": shape})
     return html.Span(sign, className="class-mark", style=style, **extra)

@@ -66,7 +66,14 @@ class Explained(MadeUp):
 
     def __init__(self, app: dash.Dash, kind: str = "image", *, name: str = "", **how: Any) -> None:
         layers = [layer("conv1", "conv", 12, (8, 8)), layer("fc", "linear", 10, (), 1)]
-        about = {"kind": kind, "classes": [*map(str, range(9)), "<b>nine</b>"]} | how.pop("description", {})
+        about = {
+            "kind": kind,
+            "classes": [*map(str, range(9)), "<b>nine</b>"],
+            "code": "c",
+            "weights": "w",
+            "data": "d",
+        }
+        about |= how.pop("description", {})
         super().__init__(app, f"explained {kind} {name}", description=about, layers=layers, n=80, kind=kind, **how)
         self.kind = kind
         self.methods = METHODS
@@ -119,9 +126,9 @@ def draw_controls(search: str, before: Any = None) -> tuple[Any, ...]:
 
 
 def draw_instances(search: str, before: Any = None, **local: Any) -> tuple[Any, ...]:
-    """local: wrong, label, shape, page: controls of the panel that are not in the address."""
-    wanted = [local.get(name) for name in ("wrong", "label", "shape", "page")]
-    return instances_panel.draw_instances(*[None] * 7, *wanted, None, before, search)
+    """local: wrong, label, page, stored: what is not in the address."""
+    wrong, label, page, stored = [local.get(name) for name in ("wrong", "label", "page", "stored")]
+    return instances_panel.draw_instances(*[None] * 7, wrong, label, None, page, None, stored, before, search)
 
 
 def silent(drawn: tuple[Any, ...]) -> bool:

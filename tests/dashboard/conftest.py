@@ -1,4 +1,4 @@
-"""Two small runs with planted truths, and an app that shows them."""
+"""Two small runs with planted truths, an app that shows them, and one without runs or subject."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from analysis.records import LayerMeta, LayerRecord
 from analysis.store.writer import RunWriter
 from dashboard.app import create_app
 from dashboard.settings import Settings
+
+from .attribution_stage import Explained
 
 STEPS = 200
 EVERY = 20
@@ -116,3 +118,27 @@ def request_context(app: dash.Dash) -> Iterator[flask.ctx.RequestContext]:
 def ids(app: dash.Dash) -> dict[str, str]:
     """Run name -> id."""
     return {info.name: info.id for info in app.server.extensions["cutaway"].index.list()}
+
+
+@pytest.fixture(scope="module")
+def bare_app(tmp_path_factory: pytest.TempPathFactory) -> dash.Dash:
+    """An app without runs or a subject; tests put one in place, each of a name of its own."""
+    return create_app(Settings(roots=(), workspace=tmp_path_factory.mktemp("workspace")))
+
+
+@pytest.fixture
+def bare_request(bare_app: dash.Dash) -> Iterator[None]:
+    """Inside a request to it."""
+    with bare_app.server.test_request_context("/"):
+        yield
+
+
+@pytest.fixture
+def made(
+    bare_app: dash.Dash,
+    bare_request: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Explained:
+    """A subject with made-up attributions, inside a request."""
+    return Explained(bare_app, name=request.node.nodeid).install(monkeypatch)  # type: ignore[return-value]

@@ -40,7 +40,14 @@ class MadeUp:
             subjects, "extraction", lambda _selection, **_how: subjects.Extracting("ready", self.extraction)
         )
         monkeypatch.setattr(subjects, "ask", self.ask)
+        monkeypatch.setattr(subjects, "known", self.known)
         return self
+
+    def known(self, _selection: Selection, question: str, **params: Any) -> subjects.Asked:
+        """What was asked before; see ``subjects.known``."""
+        key = key_of(name=self.key, question=question, params=params)
+        answer: Answer | None = self.answers.get(key)
+        return subjects.Asked("ready" if answer else "none", answer, key=key)
 
     def ask(self, _selection: Selection, question: str, *, wait: float = 0.0, **params: Any) -> subjects.Asked:  # noqa: ARG002
         self.asked.append((question, params))

@@ -186,6 +186,22 @@ def test_a_draft_is_drawn_but_not_kept_by_the_browser(app: dash.Dash, client: Fl
     assert "immutable" not in answer.headers["Cache-Control"]
 
 
+@pytest.mark.parametrize("sign", ["signed", "positive", "absolute"])
+def test_the_value_under_a_pointer_is_what_the_overlay_draws(app: dash.Dash, client: FlaskClient, sign: str) -> None:
+    values = np.random.default_rng(4).normal(size=(3, 5, 7)).astype("f4")
+    values[:, 0, 0] = np.nan
+    key = put(app, f"numbers {sign}", {}, attribution=values)
+    with app.server.test_request_context("/"):
+        address = addresses.attribution_numbers(key, sign=sign)
+    content = client.get(address).get_data()
+    assert np.frombuffer(content[:8], "<u4").tolist() == [5, 7]
+    shown = np.frombuffer(content[8:], "<f4").reshape(5, 7)
+    np.testing.assert_allclose(shown, attributions.drawn(values, sign, picture=True), rtol=1e-6)
+    assert client.get(address).headers["Content-Type"] == "application/octet-stream"
+    words = put(app, "more words", {"tokens": ["a"]}, attribution=np.ones(1, "f4"))
+    assert client.get(f"/picture/attribution.f4?a={words}").status_code == 404
+
+
 WRONG = ("limit=0", "limit=inf", "limit=-1", "clip=200", "clip=x", "sign=y", "outline=1")
 
 

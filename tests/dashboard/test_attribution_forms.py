@@ -55,9 +55,14 @@ def test_heads_of_attention_have_their_tokens_on_both_axes() -> None:
     figure, _, note = figures.attention(values, scale, ["a", "<i>b</i>", *"cdef"], "light", 1)
     assert [trace["type"] for trace in figure["data"]] == ["heatmap"] * 4
     assert figure["layout"]["yaxis"]["ticktext"][1] == "&lt;i&gt;b&lt;/i&gt;"
+    titles = {name: axis["title"]["text"] for name, axis in figure["layout"].items() if "axis" in name}
+    assert [titles[f"yaxis{n}"] for n in ("", "2", "3", "4")] == ["token", "", "token", ""]
+    assert [titles[f"xaxis{n}"] for n in ("", "2", "3", "4")] == ["", "", "looks at token", "looks at token"]
+    assert text_of(forms.legend(scale, "attention")).endswith("attention weight")
     assert note == ""
     large = np.random.default_rng(0).random((8, 200, 200))
     figure, _, note = figures.attention(large, scale, [], "light", 4)
+    assert figure["layout"]["xaxis"]["title"]["text"] == "looks at position"
     assert "The mean of 8 heads" in note
     assert len(json.dumps(figure, cls=PlotlyJSONEncoder)) < 60_000
 

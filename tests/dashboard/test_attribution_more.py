@@ -101,7 +101,7 @@ class Shown:
         said |= {"target_name": "the score of class '1'"} | more
         arrays: dict[str, Any] = {"attribution": values}
         if self.kind == "text":
-            said["tokens"] = ["a", HOSTILE_NAME, "refund", "please"]
+            said.setdefault("tokens", ["a", HOSTILE_NAME, "refund", "please"])
         elif self.kind == "image":
             arrays["display"] = np.zeros((28, 28, 1), np.uint8)
         else:
@@ -129,8 +129,8 @@ def trust(search: str, tokens: Any = None, before: Any = None) -> tuple[Any, ...
     return trust_panel.draw_trust(*[None] * 9, "light", None, tokens, before, search)
 
 
-def edit(search: str, before: Any = None) -> tuple[Any, ...]:
-    return edit_panel.draw_edit(*[None] * 12, "light", None, before, search)
+def edit(search: str, before: Any = None, chosen: Any = None) -> tuple[Any, ...]:
+    return edit_panel.draw_edit(*[None] * 12, "light", None, before, search, chosen)
 
 
 def close(search: str, before: Any = None) -> tuple[Any, ...]:
@@ -174,7 +174,7 @@ def test_trust_is_measured_only_for_what_was_asked(shown: Shown) -> None:
     frame = data.frame(shown.search)
     token = wanted.token(frame, trust_data.QUESTION, trust_data.params_of(frame, "one"))
     body = trust(shown.search, [token, 7, None, "x" * 99])[3]
-    assert shown.stage.jobs() == [f"Trust in one, instance {shown.instance}"]
+    assert shown.stage.jobs() == [f"Trust in One, instance {shown.instance}"]
     assert "Trust in One" in text_of(body)
     assert "Trust in Two" not in text_of(body)
 
@@ -342,7 +342,7 @@ def test_groups_and_outliers_lead_to_their_instances(shown: Shown) -> None:
     params = {name: asked[name] for name in ("method", "version", "target", "unit", "params")}
     shown.stage.put(subset_data.QUESTION, value, {}, **params, subset="all", most=subset_data.MOST)
     body = many(shown.search)[3]
-    assert "40 instances : <b>one</b> 30, 3 10." in text_of(body)
+    assert "40 instances ; by label <b>one</b>: 30, 3: 10." in text_of(body)
     assert "More in the corner." in text_of(body)
     assert "Less in the middle." in text_of(body)
     assert [place["instances"] for place in places(body)] == [str(i) for i in (*own[:2], *own[:2], own[3])]
@@ -415,7 +415,7 @@ def test_what_is_missing_is_asked_for_once(shown: Shown) -> None:
     for draw in (edit, judge):
         said = text_of(draw(shown.search)[2])
         assert said == f"One, instance {shown.instance:,}: being computed, see above."
-    assert shown.stage.jobs() == [f"Attribution of instance {shown.instance}: one"]
+    assert shown.stage.jobs() == [f"Attribution of instance {shown.instance}: One"]
 
 
 def test_the_layers_view_leads_to_the_explanation_of_a_filter(shown: Shown) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import dash
@@ -12,8 +11,6 @@ from dash import no_update
 
 from analysis.jobs.queue import Job
 from dashboard import subjects
-from dashboard.app import create_app
-from dashboard.settings import Settings
 from dashboard.views.attribution import words
 
 from .attribution_stage import (
@@ -31,27 +28,6 @@ from .attribution_stage import (
 from .test_training import places, text_of
 
 KINDS = ("image", "text", "series", "table")
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> dash.Dash:
-    return create_app(Settings(roots=(), workspace=tmp_path_factory.mktemp("workspace")))
-
-
-@pytest.fixture
-def context(app: dash.Dash) -> Iterator[None]:
-    with app.server.test_request_context("/"):
-        yield
-
-
-@pytest.fixture
-def made(
-    app: dash.Dash,
-    context: None,  # noqa: ARG001
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> Explained:
-    return Explained(app, name=request.node.name).install(monkeypatch)  # type: ignore[return-value]
 
 
 @pytest.mark.parametrize("draw", [draw_maps, draw_controls, draw_instances])
@@ -133,10 +109,10 @@ def test_a_method_that_does_not_fit_says_why_in_its_place(made: Explained) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.usefixtures("context")
-def test_every_kind_is_drawn_in_its_own_form(app: dash.Dash, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+@pytest.mark.usefixtures("bare_request")
+def test_every_kind_is_drawn_in_its_own_form(bare_app: dash.Dash, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     more = {"sampling_rate": 25.0} if kind == "series" else {"feature_names": ["age<b>"]} if kind == "table" else {}
-    made = Explained(app, kind, description=more)
+    made = Explained(bare_app, kind, description=more)
     made.install(monkeypatch)
     everything = ",".join(one["name"] for one in made.methods)
     drawn = draw_maps(f"?view=attribution&methods={everything}&method=saliency&instances=5")
@@ -243,9 +219,9 @@ def test_a_note_of_many_methods_is_said_once(made: Explained) -> None:
     assert said.count("At the embedding.") == 1
 
 
-@pytest.mark.usefixtures("context")
-def test_a_spectrogram_has_seconds_and_frequency_bins(app: dash.Dash, monkeypatch: pytest.MonkeyPatch) -> None:
-    Explained(app, "image", description={"sampling_rate": 14.0}).install(monkeypatch)
+@pytest.mark.usefixtures("bare_request")
+def test_a_spectrogram_has_seconds_and_frequency_bins(bare_app: dash.Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    Explained(bare_app, "image", description={"sampling_rate": 14.0}).install(monkeypatch)
     said = text_of(slots_of(draw_maps("?view=attribution&instances=3")))
     assert "0 s 1 s 2 s" in said
     assert "frequency bin" in said
@@ -299,9 +275,9 @@ def test_a_multiple_says_that_its_scale_is_common_as_soon_as_another_shares_it(m
     assert "common scale" in text_of(slots_of(draw_maps(search, first[0]))[0])
 
 
-@pytest.mark.usefixtures("context")
-def test_raising_lists_no_column_that_lowers_the_score(app: dash.Dash, monkeypatch: pytest.MonkeyPatch) -> None:
-    Explained(app, "table").install(monkeypatch)
+@pytest.mark.usefixtures("bare_request")
+def test_raising_lists_no_column_that_lowers_the_score(bare_app: dash.Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    Explained(bare_app, "table").install(monkeypatch)
     search = "?view=attribution&methods=integrated_gradients&instances=5"
     signed = text_of(slots_of(draw_maps(search)))
     raising = slots_of(draw_maps(f"{search}&asign=positive"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import dash
@@ -11,8 +10,6 @@ import numpy as np
 import pytest
 from dash import no_update
 
-from dashboard.app import create_app
-from dashboard.settings import Settings
 from dashboard.views.layers import filter_map_panel, input_panel, maps_panel
 from tests.extraction.fabricate import layer
 
@@ -23,20 +20,9 @@ from .test_training import places, text_of
 PER = {"layer": "conv2"}
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> dash.Dash:
-    return create_app(Settings(roots=(), workspace=tmp_path_factory.mktemp("workspace")))
-
-
 @pytest.fixture
-def context(app: dash.Dash) -> Iterator[None]:
-    with app.server.test_request_context("/"):
-        yield
-
-
-@pytest.fixture
-def made(app: dash.Dash, context: None, monkeypatch: pytest.MonkeyPatch) -> MadeUp:  # noqa: ARG001
-    found = MadeUp(app, "digits", n=200).install(monkeypatch)
+def made(bare_app: dash.Dash, bare_request: None, monkeypatch: pytest.MonkeyPatch) -> MadeUp:  # noqa: ARG001
+    found = MadeUp(bare_app, "digits", n=200).install(monkeypatch)
     ranges = np.stack([np.arange(8) * 2, np.arange(8) * 2 + 14], 1).astype("i4")
     found.makers["receptive_fields"] = lambda: (
         {"axes": [2, 3], "whole": ["fc1", "fc2"]},
@@ -177,9 +163,10 @@ def test_a_dense_layer_is_bars(made: MadeUp) -> None:  # noqa: ARG001
     assert result[3].startswith("fc1 · 100 units without positions")
 
 
-def test_maps_of_a_series_lie_along_time(app: dash.Dash, context: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("bare_request")
+def test_maps_of_a_series_lie_along_time(bare_app: dash.Dash, monkeypatch: pytest.MonkeyPatch) -> None:
     layers = [layer("conv", "conv", 12, (23,))]
-    made = MadeUp(app, "waves", description={"sampling_rate": 100.0}, layers=layers, n=40, kind="series")
+    made = MadeUp(bare_app, "waves", description={"sampling_rate": 100.0}, layers=layers, n=40, kind="series")
     made.install(monkeypatch)
     made.makers["feature_maps"] = lambda layer, instance: (  # noqa: ARG005
         {"prediction": 1, "label": 1, "scores": []},
@@ -195,8 +182,11 @@ def test_maps_of_a_series_lie_along_time(app: dash.Dash, context: None, monkeypa
     assert "Detected least" in words
 
 
-def test_maps_of_a_text_lie_along_its_tokens(app: dash.Dash, context: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
-    made = MadeUp(app, "words", layers=[layer("rnn", "recurrent", 12, (12,))], n=40, kind="text").install(monkeypatch)
+@pytest.mark.usefixtures("bare_request")
+def test_maps_of_a_text_lie_along_its_tokens(bare_app: dash.Dash, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = MadeUp(bare_app, "words", layers=[layer("rnn", "recurrent", 12, (12,))], n=40, kind="text").install(
+        monkeypatch
+    )
     made.makers["feature_maps"] = lambda layer, instance: (  # noqa: ARG005
         {"prediction": 1, "label": 1, "scores": []},
         {"maps": np.ones((12, 12), "f4")},
@@ -345,9 +335,9 @@ def test_without_labels_nothing_is_said_by_class(made: MadeUp) -> None:
 
 
 @pytest.mark.parametrize("name", ["patches", "filter-map", "feature-maps"])
-def test_what_a_map_shows_can_be_downloaded(app: dash.Dash, made: MadeUp, name: str) -> None:
+def test_what_a_map_shows_can_be_downloaded(bare_app: dash.Dash, made: MadeUp, name: str) -> None:
     made.extraction.class_names[3] = "=1+1"
-    client = app.server.test_client()
+    client = bare_app.server.test_client()
     search = "layer=conv2&undetected=0.05&lasso=8,-2,12,-2,12,2,8,2"
     answer = client.get(f"/export/{name}.csv?{search}")
     assert answer.status_code == 200

@@ -133,7 +133,7 @@ def test_a_failure_stays_until_somebody_asks_again(inside: Page) -> None:
     words = text_of(failed_box(failed.job, "The answer", {"layer": None}))
     assert "This cannot be asked. Ask something else." in words.replace("\n", " ")
     assert subjects.ask(HERE, "refused", text="x").job == failed.job
-    retried = subjects.retry(HERE, "refused", text="x")
+    retried = subjects.ask(HERE, "refused", again=True, wait=0.0, text="x")
     assert retried.state == "waiting"
     assert retried.job is not None
     assert retried.job.id != failed.job.id

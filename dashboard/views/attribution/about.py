@@ -9,9 +9,9 @@ INSTANCES = About(
     "confidence, and its label. A dashed frame and a cross mark a wrong prediction. The arrow keys step "
     "through the list; the chosen one is explained in all panels below.",
     how="Order: wrong ones first, the most confident of them first; by confidence, the least first; by loss, the "
-    "largest first; by disagreement of the chosen methods, where their answers are there already: nothing is "
-    "computed for it, and all other instances follow as in 'wrong first'. While the sample is read, what is "
-    "there so far is listed.",
+    "largest first; by disagreement of the chosen methods, where their maps are there: a button computes those "
+    "that are missing, at most 1,000 instances at a time, and until then the others follow as in 'wrong ones "
+    "first'. While the sample is read, what is there so far is listed.",
     formula="confidence = max softmax(z); loss = -log softmax(z)[label]; disagreement = 1 - mean over pairs of "
     "methods of the rank correlation of their attributions",
     source="Rank correlation of explanations: Krishna et al., The Disagreement Problem in Explainable Machine "
@@ -34,7 +34,9 @@ CONTROLS = About(
 MAPS = About(
     what="One method each, on the same instance and target. Blue lowers what is explained, orange raises it; "
     "'size' shows sizes only. Every method has its scale with its ends; on the common scale, methods whose "
-    "values mean the same share one. Choose a title to look at that method closely in the panels below.",
+    "values mean the same share one. Choose a title to look at that method closely in the panels below. Point "
+    "at a pixel or a token, or go there with the arrow keys, for its value. Classes have shapes instead of "
+    "colours here, since colours are signs.",
     how="Of pictures, the channels of a pixel are added up: with their signs, or as sizes. Full colour is at the "
     "chosen percentile of the sizes; how many values lie beyond it is said. The outline runs around the "
     "strongest tenth of the values, averaged over 1/14 of the longer side. Methods that sample are shown "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from analysis.attribution.agreement import RULE
 from dashboard.widgets.panel import About
 
 TRUST = About(
@@ -11,8 +12,8 @@ TRUST = About(
     how="Gap: do the values add up to the change of the score. Infidelity: do they predict what changes of the input "
     "do. Sensitivity: does a little noise change the map. Deletion and insertion: does the score follow the map's "
     "order more than random orders. Random weights: does the map change when layers are made random, from the "
-    "output down; one that does not explains the input, not the model. Agreement: rank correlation with the "
-    "other maps shown.",
+    "output down; one that does not explains the input, not the model. Agreement: rank correlation of sizes with "
+    f"the other maps shown. {RULE}",
     formula="gap = |sum a - (f(x) - f(x0))| / |f(x) - f(x0)|; infidelity = E[(b I.a - (f(x) - f(x - I)))^2] / "
     "E[(f(x) - f(x - I))^2]; sensitivity = max |a(x + e) - a(x)| / |a(x)|",
     source="Sundararajan et al., ICML 2017; Yeh et al., NeurIPS 2019; Petsiuk et al., BMVC 2018; Adebayo et al., "

@@ -115,7 +115,7 @@ def _baseline() -> list[Any]:
         value="zero",
         allowDeselect=False,
         size="xs",
-        w=190,
+        w="100%",
         **attributes({"aria-label": "Baseline of all methods that take one"}),
     )
     return [html.Span("baseline", className="control-label"), control]
@@ -226,7 +226,8 @@ def draw_controls(
         now = mark(mark_of(error), selection.explain, str(unit))
         if now == before:
             return nothing
-        box = boxed(error, "The methods")
+        own = isinstance(error, data.NotReady) and error.told_in == "Explain"  # ``unit`` says it
+        box = None if own else boxed(error, "The methods")
         return now, no_update, "", box, no_update, no_update, unit, of_unit, None, "", None, no_update
     spec = spec_of(shown)
     classes = class_options(shown.class_names[:MOST_CLASSES])
@@ -293,7 +294,7 @@ def unit_line(selection: Selection) -> Any:
         **attributes({"data-nav": '{"view": "layers"}'}),
     )
     if selection.layer is None or selection.filter is None:
-        return ["No filter or unit is chosen. ", go]
+        return ["No filter or unit is chosen: there is nothing to explain. ", go, ", or explain the output."]
     kind = next((info.kind for info in subjects.layers() if info.key == selection.layer), "conv")
     word = "filter" if kind == "conv" else "unit"
     name = html.B(f"{word} {selection.filter} of {selection.layer}")

@@ -138,6 +138,7 @@ def unit_of(selection: Selection) -> str:
             "Attribution",
             "A filter or unit is to be explained, but none is chosen.",
             "Choose one in the Layers view, or explain the output.",
+            told_in="Explain",
         )
     return str(Unit(selection.layer, selection.filter))
 
@@ -145,7 +146,8 @@ def unit_of(selection: Selection) -> str:
 def _instance(selection: Selection, extraction: Extraction | None, total: int) -> int:
     if selection.instances:
         if selection.instances[0] >= total:
-            raise NotReady("Attribution", f"The data set has {total:,} instances: 0 to {total - 1:,}.")
+            reason = f"There is no instance {selection.instances[0]:,} in this data set."
+            raise NotReady("Attribution", reason, told_in="Instances")
         return selection.instances[0]
     if extraction is None:
         raise NotReady("Attribution", "The sample is being read, to find the instances that go wrong.", waiting=True)

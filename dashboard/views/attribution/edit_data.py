@@ -106,9 +106,11 @@ def words(one: dict[str, Any], shown: data.Frame, tokens: Sequence[str] = ()) ->
 
 
 def token_name(at: object, tokens: Sequence[str]) -> str:
-    """'“slow” (6th token)'; 'token 5' where the text is not known."""
-    if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at < len(tokens):
+    """'“slow” (6th token)'; 'token 6' where the text is not known. at: from 0; a reader counts from 1."""
+    if not isinstance(at, int) or isinstance(at, bool):
         return f"token {at}"
+    if not 0 <= at < len(tokens):
+        return f"token {at + 1:,}"
     place = at + 1
     ending = "th" if place % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
     return f"“{tokens[at]}” ({place:,}{ending} token)"
@@ -119,14 +121,35 @@ def said(changes: Sequence[dict[str, Any]], shown: data.Frame, tokens: Sequence[
     left, lines = list(tokens), []
     for one in changes:
         lines.append(words(one, shown, left))
+        left = left_by([one], left)
+    return lines
+
+
+def left_by(changes: Sequence[dict[str, Any]], tokens: Sequence[str]) -> list[str]:
+    """Tokens after changes; one that says no place of the text changes nothing."""
+    left = list(tokens)
+    for one in changes:
         op, at = one.get("op"), one.get("at")
-        if not isinstance(at, int) or not 0 <= at < len(left):
+        if not isinstance(at, int) or isinstance(at, bool) or not 0 <= at <= len(left) - (op != "insert"):
             continue
         if op == "delete":
             del left[at]
         elif op in ("replace", "insert"):
             left[at : at + (op == "replace")] = [str(one.get("token"))]
-    return lines
+    return left
+
+
+def spans(changes: Sequence[dict[str, Any]], count: int, rate: float) -> list[tuple[int | None, float, float]]:
+    """Where channels are muted: channel (None for all), from and to in the unit of the page. count: of channels. What
+    cannot be read is left out: the answer says so."""
+    found: list[tuple[int | None, float, float]] = []
+    for one in changes:
+        channel, span = one.get("channel"), one.get("span")
+        plain = isinstance(span, list) and len(span) == 2 and all(type(end) in (int, float) for end in span)
+        known = channel is None or (type(channel) is int and 0 <= channel < count)
+        if one.get("op") == "mute" and plain and known and span is not None and span[0] < span[1]:
+            found.append((channel, span[0] / rate, span[1] / rate))
+    return found
 
 
 def channel_name(shown: data.Frame, channel: object) -> str:

@@ -20,7 +20,7 @@ from dashboard.widgets.attributes import attributes
 from dashboard.widgets.states import empty_figure
 
 NAME = "at-edit"
-OUTPUTS = 22
+OUTPUTS = 23
 
 
 def panel() -> html.Section:
@@ -88,6 +88,7 @@ def register(app: dash.Dash) -> None:
         Output("at-edit-back", "hidden"),
         Output("at-edit-rate", "data"),
         Output("at-edit-chosen", "data"),
+        Output("at-edit-signal-box", "style"),
         Input("sel-view", "data"),
         Input("sel-instance", "data"),
         Input("sel-explain", "data"),
@@ -104,6 +105,7 @@ def register(app: dash.Dash) -> None:
         Input("pulse-answers", "data"),
         State("at-edit-mark", "data"),
         State("url", "data"),
+        State("at-edit-chosen", "data"),
     )(draw_edit)
     _register_moves(app)
 
@@ -164,54 +166,44 @@ def _register_moves(app: dash.Dash) -> None:
 
 def draw_edit(*given: Any) -> tuple[Any, ...]:
     """The fields of the instance's kind, the changes, and what they do. given: as ``register`` lists them."""
-    scheme, before, search = given[12], given[14], given[15]
+    scheme, before, search, picked = given[12], given[14], given[15], given[16]
     if not data.is_shown(search):
         return (no_update,) * OUTPUTS
     scheme = "dark" if scheme == "dark" else "light"
+    of = before.get("of") if isinstance(before, dict) else None
     try:
         shown = data.frame(search)
         found = edit_data.load(shown)
     except (asking.NotReady, CutawayError) as error:
-        now = asking.mark_of(error)
+        now = {"mark": asking.mark_of(error), "of": of}
         if now == before:
             return (no_update,) * OUTPUTS
-        rest: tuple[Any, ...] = (True,) * 4 + (
-            None,
-            None,
-            no_update,
-            no_update,
-            "",
-            None,
-            None,
-            None,
-            None,
-            None,
-            True,
-            1,
-            [],
-        )
-        return (now, "", obstacles.box(error, "What if"), True, None, *rest)
+        nothing = (True,) * 4 + (None, None, no_update, no_update, "") + (None,) * 5
+        return now, "", obstacles.box(error, "What if"), True, None, *nothing, True, 1, no_update, no_update
     obstacle = asking.mark_of(found.obstacle) if found.obstacle else None
     keys = [found.before.key, found.after.key if found.after else None, obstacle, found.problem, found.changes]
     chosen = shown.selection
     looks = [chosen.asign, chosen.aclip, chosen.aopacity, chosen.aoutline, chosen.ascale, scheme]
-    now = asking.mark(keys, looks, found.method, shown.chosen)
+    now = {"mark": asking.mark(keys, looks, found.method, shown.chosen), "of": shown.instance}
     if now == before:
         return (no_update,) * OUTPUTS
+    kept = _still_there(picked if of in (None, shown.instance) else [], found)
+    drawn, box = _fields(shown, found, kept)
     return (
         now,
         subtitle(shown, found),
         _state(found),
         False,
         edit_parts.methods(shown, found.method),
-        *_fields(shown, found),
+        *drawn,
         *(
             edit_parts.change_list(shown, found),
             edit_parts.outcome(shown, found),
             pair.side_by_side(shown, maps_of(found), "at-edit-map", scheme),
             not chosen.edit,
             edit_data.rate(shown),
-            [],
+            kept,
+            box,
         ),
     )
 
@@ -239,34 +231,46 @@ def subtitle(shown: data.Frame, found: WhatIf) -> str:
     return f"instance {shown.instance:,} · {said} · {shown.method(found.method)['title']}"
 
 
-def _fields(shown: data.Frame, found: WhatIf) -> tuple[Any, ...]:
-    """What belongs to the kind: hidden of each, then picture, tokens, figure, channels, unit, columns and values."""
+def _still_there(picked: object, found: WhatIf) -> list[int]:
+    """The chosen places that the text has, after the changes."""
+    count = min(len(edit_parts.tokens_now(found)), picking.MOST_TOKENS)
+    listed = picked if isinstance(picked, list) else []
+    return [at for at in listed[:1] if isinstance(at, int) and not isinstance(at, bool) and 0 <= at < count]
+
+
+def _fields(shown: data.Frame, found: WhatIf, picked: list[int]) -> tuple[tuple[Any, ...], Any]:
+    """What belongs to the kind: hidden of each, then picture, tokens, figure, channels, unit, columns and values; and
+    the style of the figure's box."""
     answer = found.after or found.before
     hidden = [kind != shown.kind for kind in edit_parts.KINDS]
     unit = ""
     tokens: Any = None
     figure: Any = no_update
+    box: Any = no_update
     channels: Any = no_update
     columns: list[Any] = []
     values: dict[str, Any] | None = None
     if shown.kind == "text":
-        tokens = picking.chips("at-edit", edit_parts.tokens_of(answer), answer.key, many=False, said="Tokens to change")
+        key = asking.mark(answer.key, found.changes, picked)
+        listed = edit_parts.tokens_now(found)
+        tokens = picking.chips("at-edit", listed, key, many=False, chosen=picked, said="Tokens to change")
     elif shown.kind == "series":
-        figure, channels = _signal(shown, found)
+        figure, channels, box = _signal(shown, found)
         unit = "s" if shown.description.get("sampling_rate") else "steps"
         display = edit_parts.display_of(answer)
         values = None if display is None else {"steps": int(display.shape[-1]), "unit": unit}  # spans are checked by it
     elif shown.kind == "table":
         columns, values = edit_parts.columns(shown, found)
-    return *hidden, edit_parts.picture(found), tokens, figure, channels, unit, columns, values
+    return (*hidden, edit_parts.picture(found), tokens, figure, channels, unit, columns, values), box
 
 
-def _signal(shown: data.Frame, found: WhatIf) -> tuple[dict[str, Any], list[dict[str, str]]]:
+def _signal(shown: data.Frame, found: WhatIf) -> tuple[dict[str, Any], list[dict[str, str]], Any]:
     display = edit_parts.display_of(found.after or found.before)
     if display is None or display.ndim != 2:
-        return empty_figure("This series cannot be drawn."), []
+        return empty_figure("This series cannot be drawn."), [], no_update
     first = edit_parts.display_of(found.before)
     names = [edit_data.channel_name(shown, at) for at in range(len(display))]
     rate = shown.description.get("sampling_rate")
-    figure = signal_figure(np.asarray(display), names, float(rate) if rate else None, before=first)
-    return figure, picking.channels(shown, len(display))
+    spans = edit_data.spans(found.changes, len(display), edit_data.rate(shown))
+    figure, height = signal_figure(np.asarray(display), names, float(rate) if rate else None, before=first, spans=spans)
+    return figure, picking.channels(shown, len(display)), {"height": f"{height}px"}

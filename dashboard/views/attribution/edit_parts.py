@@ -36,11 +36,14 @@ def fields() -> list[html.Div]:
         html.Div(id="at-edit-picture", className="at-pick-place"),
         html.Div(
             [
-                *picking.box_fields(PREFIX),
-                picking.choice("at-edit-fill", "Fill", FILLS, w=90),
-                picking.button("at-edit-paint", "Paint over"),
-                picking.number("at-edit-sigma", "Radius", value=3, min=0.5, max=50, w=56),
-                picking.button("at-edit-blur", "Blur"),
+                picking.together(*picking.box_fields(PREFIX)),
+                picking.together(
+                    picking.choice("at-edit-fill", "Fill", FILLS, w=90), picking.button("at-edit-paint", "Paint over")
+                ),
+                picking.together(
+                    picking.number("at-edit-sigma", "Radius", value=3, min=0.5, max=50, w=56),
+                    picking.button("at-edit-blur", "Blur"),
+                ),
             ],
             className="at-fields",
         ),
@@ -50,18 +53,12 @@ def fields() -> list[html.Div]:
         html.Div(id="at-edit-tokens"),
         html.Div(
             [
-                html.Label(
-                    [
-                        html.Span("Token", className="control-label"),
-                        dmc.TextInput(
-                            id="at-edit-token", size="xs", w=160, value="", **attributes({"aria-label": "Token"})
-                        ),
-                    ],
-                    className="control",
+                _token_field(),
+                picking.together(
+                    picking.button("at-edit-replace", "Replace"),
+                    picking.button("at-edit-insert", "Insert before"),
+                    picking.button("at-edit-delete", "Delete"),
                 ),
-                picking.button("at-edit-replace", "Replace"),
-                picking.button("at-edit-insert", "Insert before"),
-                picking.button("at-edit-delete", "Delete"),
             ],
             className="at-fields",
         ),
@@ -72,19 +69,28 @@ def fields() -> list[html.Div]:
         html.Div(
             [
                 picking.choice("at-edit-channel", "Channel", [("all", "all channels")], w=150),
-                picking.number("at-edit-from", "From"),
-                picking.number("at-edit-to", "To"),
-                html.Span("", id="at-edit-unit", className="control-label"),
-                picking.choice("at-edit-mute-fill", "Replace by", MUTES, w=130),
-                picking.button("at-edit-mute", "Mute"),
+                picking.together(
+                    picking.number("at-edit-from", "From"),
+                    picking.number("at-edit-to", "To"),
+                    html.Span("", id="at-edit-unit", className="control-label"),
+                ),
+                picking.together(
+                    picking.choice("at-edit-mute-fill", "Replace by", MUTES, w=130),
+                    picking.button("at-edit-mute", "Mute"),
+                ),
             ],
             className="at-fields",
         ),
-        html.P("Drag over the signal to take its span, or fill it in.", className="quiet"),
+        html.P("Drag over a row to take the span, or fill it in; what is muted is marked.", className="quiet"),
     ]
     table = [html.Div(id="at-edit-columns", className="at-columns")]
     contents: tuple[list[Any], ...] = (image, text, series, table)
     return [html.Div(content, id=f"at-edit-{kind}", hidden=True) for kind, content in zip(KINDS, contents, strict=True)]
+
+
+def _token_field() -> html.Label:
+    field = dmc.TextInput(id="at-edit-token", size="xs", w=160, value="", **attributes({"aria-label": "Token"}))
+    return html.Label([html.Span("Token", className="control-label"), field], className="control")
 
 
 def display_of(answer: Answer) -> NDArray[Any] | None:
@@ -98,6 +104,13 @@ def display_of(answer: Answer) -> NDArray[Any] | None:
 def tokens_of(answer: Answer) -> list[str]:
     """Tokens of a text."""
     return [str(token) for token in answer.json.get("tokens") or []]
+
+
+def tokens_now(found: WhatIf) -> list[str]:
+    """Tokens after the changes; as the changes say, while the model has not answered."""
+    if found.after is not None:
+        return tokens_of(found.after)
+    return edit_data.left_by(found.changes, tokens_of(found.before))
 
 
 def picture(found: WhatIf, prefix: str = PREFIX, marked: Sequence[Sequence[float]] = ()) -> Any:
@@ -161,7 +174,7 @@ def _column(shown: data.Frame, at: int, value: float, original: float, ends: Any
     low, high, known = original - reach, original + reach, "the slider's range is not the data's"
     if ends is not None and np.isfinite(ends).all() and ends[0] < ends[1]:
         low, high = min(float(ends[0]), value, original), max(float(ends[1]), value, original)
-        known = f"in the data read: {finite(ends[0])} to {finite(ends[1])}"
+        known = f"{number(ends[0], 4)} to {number(ends[1], 4)} in the data read"
     field = dmc.TextInput(  # a number input drops the 'e' of 1e-3
         id={"type": "at-edit-field", "index": at},
         value=f"{value:.6g}",
@@ -181,8 +194,10 @@ def _column(shown: data.Frame, at: int, value: float, original: float, ends: Any
         label=None,
         **attributes({"thumbLabel": f"Slider of {name}"}),
     )
-    changed = html.Span((f"was {finite(original)} · " if value != original else "") + known, className="quiet")
-    return html.Div([html.Span(name, className="at-column-name"), field, slider, changed], className="at-column")
+    changed = html.Span((f"was {number(original, 4)} · " if value != original else "") + known, className="quiet")
+    return html.Div(
+        [html.Span(name, className="at-column-name", title=name), field, slider, changed], className="at-column"
+    )
 
 
 def change_list(shown: data.Frame, found: WhatIf) -> list[Any]:
@@ -241,9 +256,7 @@ def scores(shown: data.Frame, before: dict[str, Any], after: dict[str, Any]) -> 
     rows = []
     for label in best:
         cells = [_percent(one.get(label)), _percent(two.get(label))]
-        change = (
-            "" if label not in one or label not in two else f"{100 * (two[label] - one[label]):+.1f}".replace("-", "−")
-        )
+        change = "" if label not in one or label not in two else _points(two[label] - one[label])
         rows.append(
             html.Tr([html.Th(shown.class_name(label), scope="row"), *(html.Td(text) for text in (*cells, change))])
         )
@@ -253,6 +266,11 @@ def scores(shown: data.Frame, before: dict[str, Any], after: dict[str, Any]) -> 
 
 def _shares(answer: dict[str, Any]) -> dict[int, float]:
     return {int(label): float(share) for label, share in answer.get("scores") or []}
+
+
+def _points(change: float) -> str:
+    text = f"{100 * change:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
 def _percent(share: float | None) -> str:

@@ -91,7 +91,7 @@ def region_text(shown: data.Frame, one: Mapping[str, Any]) -> str:
     elif shown.kind == "table":
         said = [edit_data.column_name(shown, at) for at in parts]
     else:
-        said = [f"token {at}" for at in parts]
+        said = [edit_data.token_name(at, ()) for at in parts]
     return "; ".join(said[:8]) + (f"; {len(said) - 8} more" if len(said) > 8 else "")
 
 

@@ -17,7 +17,7 @@ from dashboard.widgets import panel as parts
 from dashboard.widgets.states import empty_figure
 
 NAME = "at-feedback"
-OUTPUTS = 15
+OUTPUTS = 16
 WRITTEN = 6  # outputs of ``save``
 
 
@@ -60,6 +60,7 @@ def register(app: dash.Dash) -> None:
         Output("at-feedback-list", "children"),
         Output("at-feedback-json", "href"),
         Output("at-feedback-masks", "href"),
+        Output("at-feedback-signal-box", "style"),
         *[Input(f"sel-{name}", "data") for name in shown],
         Input("pulse-answers", "data"),
         Input("at-feedback-marks", "data"),
@@ -94,21 +95,23 @@ def draw_feedback(*given: Any) -> tuple[Any, ...]:
     try:
         shown = data.frame(search)
         method, answer = explanation(shown)
-        listed = feedback_data.kept(shown.description).all()
+        store = feedback_data.kept(shown.description)
+        listed, damage = store.all(), store.damaged_lines()
         drawn = feedback_data.marked(shown, marks)
-        now = asking.mark(answer.key, drawn, saved if isinstance(saved, int | float) else None, len(listed), method)
+        when = saved if isinstance(saved, int | float) else None
+        now = asking.mark(answer.key, drawn, when, len(listed), damage, method)
         if now == before:
             return (no_update,) * OUTPUTS
-        fields = fields_of(shown, answer, drawn, now)
-        items = feedback_parts.listing(shown, listed)
+        fields, box = fields_of(shown, answer, drawn, now)
+        items = [*feedback_parts.damaged(store, damage), *feedback_parts.listing(shown, listed)]
     except (asking.NotReady, CutawayError) as error:
         now = asking.mark_of(error)
         if now == before:
             return (no_update,) * OUTPUTS
         nothing = (True, True, True, None, None, no_update, no_update, None, None)
-        return now, "", obstacles.box(error, "Your verdict"), True, *nothing, *exports(None)
+        return now, "", obstacles.box(error, "Your verdict"), True, *nothing, *exports(None), no_update
     title = f"{shown.method(method)['title']} · instance {shown.instance:,} · {len(listed):,} so far"
-    return now, title, None, False, *fields, items, *exports(len(listed))
+    return now, title, None, False, *fields, items, *exports(len(listed)), box
 
 
 def explanation(shown: data.Frame) -> tuple[str, Answer]:
@@ -123,33 +126,37 @@ def exports(count: int | None) -> tuple[str, str]:
     return (f"{prefix}export/feedback.json", f"{prefix}export/feedback-masks.npz") if count else ("#", "#")
 
 
-def fields_of(shown: data.Frame, answer: Answer, drawn: list[list[Any]], key: str) -> tuple[Any, ...]:
-    """What belongs to the kind: hidden of each group, picture, places, figure, channels, marks in words."""
+def fields_of(shown: data.Frame, answer: Answer, drawn: list[list[Any]], key: str) -> tuple[tuple[Any, ...], Any]:
+    """What belongs to the kind: hidden of each group, picture, places, figure, channels, marks in words; and the style
+    of the figure's box."""
     places: Any = None
     figure: Any = no_update
+    box: Any = no_update
     channels: Any = no_update
     picture: Any = None
     display = edit_parts.display_of(answer)
     if shown.kind == "image":
         picture = edit_parts.picture(edit_data.WhatIf("", answer, None, None, []), NAME, drawn)
     elif shown.kind == "series" and display is not None and display.ndim == 2:
-        figure, channels = _signal(shown, display, drawn), picking.channels(shown, len(display))
+        figure, height = _signal(shown, display, drawn)
+        channels, box = picking.channels(shown, len(display)), {"height": f"{height}px"}
     elif shown.kind == "series":
         figure, channels = empty_figure("This series cannot be drawn."), []
     elif shown.kind == "text":
         places = picking.chips(NAME, edit_parts.tokens_of(answer), key, many=True, said="Tokens that should not matter")
     elif display is not None:
         names = [edit_data.column_name(shown, at) for at in range(display.size)]
-        places = picking.chips(NAME, names, key, many=True, said="Columns that should not matter")
+        said = "Columns that should not matter"
+        places = picking.chips(NAME, names, key, many=True, said=said, counted=False)
     hidden = (shown.kind != "image", shown.kind not in ("text", "table"), shown.kind != "series")
-    return *hidden, picture, places, figure, channels, feedback_parts.regions(shown, drawn)
+    return (*hidden, picture, places, figure, channels, feedback_parts.regions(shown, drawn)), box
 
 
-def _signal(shown: data.Frame, display: Any, drawn: list[list[Any]]) -> dict[str, Any]:
+def _signal(shown: data.Frame, display: Any, drawn: list[list[Any]]) -> tuple[dict[str, Any], int]:
     rate = shown.description.get("sampling_rate")
     names = [edit_data.channel_name(shown, at) for at in range(len(display))]
     unit = edit_data.rate(shown)
-    spans = [(one[1] / unit, one[2] / unit) for one in drawn]
+    spans = [(one[0] if isinstance(one[0], int) else None, one[1] / unit, one[2] / unit) for one in drawn]
     return signal_figure(display, names, float(rate) if rate else None, spans=spans)
 
 

@@ -10,6 +10,7 @@ import dash
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, html
 
+from analysis.attribution.feedback import Feedback
 from dashboard.views.attribution import data, feedback_data, picking
 from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
@@ -60,7 +61,8 @@ def _marks() -> list[Any]:
     image = [
         html.Div(id="at-feedback-picture", className="at-pick-place"),
         html.Div(
-            [*picking.box_fields(PREFIX), picking.button("at-feedback-add-box", "Mark this box")], className="at-fields"
+            [picking.together(*picking.box_fields(PREFIX)), picking.button("at-feedback-add-box", "Mark this box")],
+            className="at-fields",
         ),
     ]
     series = [
@@ -68,8 +70,7 @@ def _marks() -> list[Any]:
         html.Div(
             [
                 picking.choice("at-feedback-channel", "Channel", [("all", "all channels")], w=140),
-                picking.number("at-feedback-from", "From"),
-                picking.number("at-feedback-to", "To"),
+                picking.together(picking.number("at-feedback-from", "From"), picking.number("at-feedback-to", "To")),
                 picking.button("at-feedback-add-span", "Mark this span"),
             ],
             className="at-fields",
@@ -140,6 +141,21 @@ def regions(shown: data.Frame, drawn: Sequence[Any]) -> Any:
     more = attributes({"data-at-clear": "at-feedback-marks"})
     clear = html.Button("Clear", type="button", className="link", **more)
     return html.P([f"Marked: {said}. ", clear], className="quiet")
+
+
+def damaged(store: Feedback, lines: Sequence[int]) -> list[Any]:
+    """That lines of the file cannot be read, which, and what to do. lines: their numbers, from 1."""
+    if not lines:
+        return []
+    many = len(lines) > 1
+    listed = ", ".join(f"{line:,}" for line in lines[:8]) + (f" and {len(lines) - 8:,} more" if len(lines) > 8 else "")
+    text = (
+        f"{len(lines):,} line{'s' if many else ''} of the file of verdicts cannot be read and "
+        f"{'are' if many else 'is'} left out: {listed}. Put back "
+    )
+    place = html.Code(f"feedback/{store.home.name}/{store.file.name}")
+    rest = f" of the workspace from a copy, or delete {'these lines' if many else 'this line'} in it."
+    return [html.P([text, place, rest], className="damage", role="status")]
 
 
 def listing(shown: data.Frame, listed: Sequence[Mapping[str, Any]]) -> list[Any]:

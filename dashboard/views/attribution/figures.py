@@ -175,8 +175,8 @@ def attention(
     columns = 1 if len(values) == 1 else 2
     rows = -(-len(values) // columns)
     traces: list[dict[str, Any]] = []
-    extra: dict[str, Any] = {"margin": {"l": 64, "r": 8, "t": 18, "b": 58}, "annotations": []}
-    ticks = _ticks(tokens, block)
+    extra: dict[str, Any] = {"margin": {"l": 76, "r": 8, "t": 18, "b": 74}, "annotations": []}
+    ticks, what = _ticks(tokens, block), "token" if len(tokens) else "position"
     for head in range(len(values)):
         axis = "" if head == 0 else str(head + 1)
         row, column = divmod(head, columns)
@@ -191,13 +191,14 @@ def attention(
         traces.append(z)
         shown = ticks if column == 0 else {"showticklabels": False}
         extra[f"yaxis{axis}"] = theme.axis(
-            domain=down, anchor=f"x{axis}", autorange="reversed", showgrid=False, **shown
+            what if column == 0 else "", domain=down, anchor=f"x{axis}", autorange="reversed", showgrid=False, **shown
         )
         low = ticks | {"tickangle": -60} if row == rows - 1 else {"showticklabels": False}
-        extra[f"xaxis{axis}"] = theme.axis(domain=across, anchor=f"y{axis}", showgrid=False, **low)
+        title = f"looks at {what}" if row == rows - 1 else ""
+        extra[f"xaxis{axis}"] = theme.axis(title, domain=across, anchor=f"y{axis}", showgrid=False, **low)
         if len(values) > 1:
             extra["annotations"].append(_title(f"head {head}", across[0], down[1]))
-    return {"data": traces, "layout": theme.layout(**extra)}, min(TALLEST, 90 + 190 * rows), note
+    return {"data": traces, "layout": theme.layout(**extra)}, min(TALLEST, 106 + 190 * rows), note
 
 
 def _title(text: str, x: float, y: float) -> dict[str, Any]:

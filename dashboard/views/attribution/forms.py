@@ -20,6 +20,7 @@ from dashboard.widgets.attributes import attributes
 SIZE = "#26828e"  # of values without a sign, where a colour of its own would hide what is written on it
 DEEPEST = 0.55  # opacity behind text: WCAG AA in both themes; .at-ramp-behind of assets/attribution.css has the same
 MOST_TOKEN = 40  # characters
+POINT = "Point at a pixel for its value."
 HINT = "Point at a token, or go there with Tab and the arrow keys, for its value."
 SMOOTH = 160  # pixels: larger pictures are not drawn with square pixels
 
@@ -43,14 +44,15 @@ def shares(scale: Scale) -> NDArray[np.float64]:
 
 
 def legend(scale: Scale, kind: str) -> html.Div:
-    """The colours of the scale, its ends, and what the values are."""
+    """The colours of the scale, its ends, and what the values are. kind: of the data, 'bars' or 'attention'."""
     kinds = {"signed": "ramp ramp-signed", "positive": "ramp at-ramp-positive"}
-    size = "ramp at-ramp-size" if kind == "image" else "ramp at-ramp-plain"
+    size = {"image": "ramp at-ramp-size", "attention": "ramp"}.get(kind, "ramp at-ramp-plain")
     ramp = kinds.get(scale.sign, size) + (" at-ramp-behind" if kind == "text" else "")
     top = words.number(scale.limit)
     low = words.MINUS + top if scale.sign == "signed" else "0"
     high = f"+{top}" if scale.sign == "signed" else top
     what = {"signed": "", "positive": ", raising only", "absolute": ", size only"}[scale.sign]
+    what = "" if kind == "attention" else what
     note = f"{scale.quantity}{what}" + (" · common scale" if scale.common else "")
     if scale.clipped:
         note += f" · {scale.clipped:,} beyond the ends"
@@ -74,28 +76,42 @@ def picture(
     rate: float | None = None,
     part: str | None = None,
 ) -> html.Div:
-    """The instance in grey under the overlay of an answer. size: (height, width) of the instance.
+    """The instance in grey under the overlay of an answer; below it the value under the pointer or the arrow keys.
 
-    rate: columns a second of a time-frequency picture. part: of an answer that is not complete, its draft.
+    size: (height, width) of the instance. said: what a screen reader says of it. rate: columns a second of a
+    time-frequency picture. part: of an answer that is not complete, its draft.
     """
     height, width = size
     pixels = "" if max(size) > SMOOTH else " at-square"
     shape = {"aspectRatio": f"{width} / {height}"}
     veil = addresses.attribution(key, part=part, sign=scale.sign, limit=scale.limit, outline=look.aoutline == "on")
+    more = {
+        "data-at-numbers": addresses.attribution_numbers(key, part=part, sign=scale.sign),
+        "data-height": str(height),
+        "data-width": str(width),
+        "aria-label": f"{said}. Arrow keys go from pixel to pixel.",
+    }
+    if rate is not None:
+        more["data-rate"] = f"{rate:g}"
     pictures = html.Div(
         [
             html.Img(src=addresses.instance(maps=key), alt="", className="at-base"),
-            html.Img(src=veil, alt=said, className="at-veil"),
+            html.Img(src=veil, alt="", className="at-veil"),
+            html.Span(className="at-cursor", hidden=True),
         ],
         className=f"at-canvas{pixels}",
         style=shape,
+        role="application",
+        tabIndex=0,
+        **attributes(more),
     )
+    readout = html.Div(POINT, className="at-readout", **attributes({"aria-live": "polite"}))
     if rate is None:
-        return html.Div(pictures, className="at-frame")
+        return html.Div([html.Div(pictures, className="at-frame"), readout])
     seconds = [0.0, width / rate / 2, width / rate]
     across = html.Div([html.Span(f"{value:.3g} s") for value in seconds], className="at-across")
     up = html.Div([html.Span("0"), html.Span("frequency bin"), html.Span(str(height - 1))], className="at-up")
-    return html.Div([up, pictures, html.Div(), across], className="at-frame at-axes")
+    return html.Div([html.Div([up, pictures, html.Div(), across], className="at-frame at-axes"), readout])
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def instance_card(shown: data.Frame) -> html.Div:
     if found is not None and row is not None:
         label, guess = int(found.labels[row]), int(found.predictions[row])
         sign = "no label" if label < 0 else "✓ correct" if label == guess else "✗ wrong"
-        picture = thumbs.thumbs(found, [index])[0]
+        picture = thumbs.thumbs(found, [index], shown.description.get("feature_names") or ())[0]
         rows = [
             ("label", [class_mark(label), shown.class_name(label)]),
             ("prediction", [class_mark(guess), shown.class_name(guess)]),

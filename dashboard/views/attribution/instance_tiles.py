@@ -68,8 +68,8 @@ def _tile(found: Offer, index: int, back: dict[str, str] | None) -> html.Li:
     if state == "wrong":
         label_line = [html.Span("label "), class_mark(label), html.Span(found.class_name(label), className="at-class")]
         below.append(html.Span(label_line, className="at-line quiet"))
-    extra = _extra(found, index, row)
-    below.append(html.Span(f"#{index:,}{extra}", className="at-line quiet"))
+    lines = [f"#{index:,}", _extra(found, index, row)]
+    below += [html.Span(line, className="at-line quiet") for line in lines if line]
     spoken = f"Instance {index}: predicted {found.class_name(prediction)}, {share}, {state}"
     spoken += f", label {found.class_name(label)}" if label >= 0 else ""
     chosen = index == found.chosen
@@ -84,11 +84,9 @@ def _tile(found: Offer, index: int, back: dict[str, str] | None) -> html.Li:
 
 def _extra(found: Offer, index: int, row: int) -> str:
     if found.selection.aorder == "loss":
-        return f" · loss {words.number(float(found.extraction.loss[row]))}"
-    if found.disagreement is not None:
-        value = found.disagreement.get(index)
-        return f" · disagree {value:.2f}" if value is not None else ""
-    return ""
+        return f"loss {words.number(float(found.extraction.loss[row]))}"
+    value = found.disagreement.get(index)
+    return f"disagreement {value:.2f}" if value is not None else ""
 
 
 def _shown(found: Offer, index: int, back: dict[str, str] | None) -> Any:

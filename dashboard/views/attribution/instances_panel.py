@@ -10,10 +10,12 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 
 from analysis.errors import CutawayError
 from dashboard.asking import NotReady, boxed, mark, mark_of
-from dashboard.views.attribution import about, data, instance_tiles, instances_data
+from dashboard.selection import Selection
+from dashboard.views.attribution import about, data, instance_tiles, instances_data, instances_disagreement, wanted
 from dashboard.views.attribution.instances_data import Offer
 from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
+from dashboard.widgets.choosing import segmented, stepper
 from dashboard.wording import class_options
 
 NAME = "at-instances"
@@ -78,7 +80,7 @@ def _controls() -> list[Any]:
         value="wrong",
         allowDeselect=False,
         size="xs",
-        w=180,
+        w=200,
         **attributes({"aria-label": "Order of the instances"}),
     )
     label = dmc.Select(
@@ -91,18 +93,11 @@ def _controls() -> list[Any]:
         w=150,
         **attributes({"aria-label": "Only instances labelled as this class"}),
     )
-    shape = dmc.SegmentedControl(
-        id="at-shape",
-        data=[{"value": "strip", "label": "strip"}, {"value": "grid", "label": "grid"}],
-        value="strip",
-        size="xs",
-        **attributes({"aria-label": "Strip or grid"}),
-    )
     return [
         html.Div([html.Span("Order", className="control-label"), order], className="control"),
         dmc.Checkbox(id="at-wrong", label="wrong ones only", size="xs", checked=False),
         html.Div([html.Span("Label", className="control-label"), label], className="control"),
-        shape,
+        segmented("ctl-alist", "As", (("strip", "strip"), ("grid", "grid")), "strip"),
     ]
 
 
@@ -128,17 +123,22 @@ def register(app: dash.Dash) -> None:
         Input("sel-runs", "data"),
         Input("at-wrong", "checked"),
         Input("at-class", "value"),
-        Input("at-shape", "value"),
+        Input("sel-list", "data"),
         Input("at-page", "data"),
         Input("pulse-answers", "data"),
+        Input(wanted.STORE, "data"),
         State("at-instances-mark", "data"),
         State("url", "data"),
     )(draw_instances)
+    both = ("ctl-aorder", "ctl-alist")
     app.clientside_callback(
-        ClientsideFunction("selection", "intent"), Input("ctl-aorder", "value"), prevent_initial_call=True
+        ClientsideFunction("selection", "intent"), *[Input(name, "value") for name in both], prevent_initial_call=True
     )
     app.clientside_callback(
-        ClientsideFunction("attribution", "followOrder"), Output("ctl-aorder", "value"), Input("sel-order", "data")
+        ClientsideFunction("selection", "follow"),
+        [Output(name, "value") for name in both],
+        Input("sel-order", "data"),
+        Input("sel-list", "data"),
     )
     app.clientside_callback(
         ClientsideFunction("attribution", "instance"), Input("at-instance", "value"), prevent_initial_call=True
@@ -154,35 +154,21 @@ def register(app: dash.Dash) -> None:
         Input("sel-order", "data"),
         Input("at-wrong", "checked"),
         Input("at-class", "value"),
-        Input("at-shape", "value"),
+        Input("sel-list", "data"),
         Input("sel-sample", "data"),
         prevent_initial_call=True,
     )
 
 
-def draw_instances(
-    _view: Any,
-    _order: Any,
-    _instance: Any,
-    _explain: Any,
-    _sample: Any,
-    _checkpoint: Any,
-    _runs: Any,
-    wrong: Any,
-    label: Any,
-    shape: Any,
-    page: Any,
-    _pulse: Any,
-    before: Any,
-    search: str | None,
-) -> tuple[Any, ...]:
-    """The tiles that are in view, and the way to those before and after them."""
+def draw_instances(*given: Any) -> tuple[Any, ...]:
+    """The tiles that are in view, and the way to those before and after them. given: as ``register`` lists them."""
+    wrong, label, page, stored, before, search = given[7] is True, given[8], given[10], given[12], given[13], given[14]
     if not data.is_shown(search):
         return (no_update,) * OUTPUTS
-    grid = shape == "grid"
+    grid = Selection.parse(search).alist == "grid"
     only = int(label) if isinstance(label, str) and label.isascii() and label.isdigit() and len(label) < 8 else None
     try:
-        found = instances_data.offer(search, wrong=wrong is True, label=only)
+        found = instances_data.offer(search, wrong=wrong, label=only, stored=wanted.tokens(stored))
     except (NotReady, CutawayError) as error:
         now = mark_of(error)
         if now == before:
@@ -196,17 +182,16 @@ def draw_instances(
         shown,
         len(found.order),
         number,
-        [wrong is True, only, grid, found.selection.aorder],
-        [round((found.disagreement or {}).get(index, -1.0), 4) for index in shown],
-        len(found.disagreement or {}),
+        [wrong, only, grid, found.selection.aorder],
+        [round(found.disagreement.get(index, -1.0), 4) for index in shown],
+        found.known.mark() if found.known is not None else None,
     )
     if now == before:
         return (no_update,) * OUTPUTS
-    state = None if found.order else _none(wrong is True)
     return (
         now,
         subtitle(found),
-        state,
+        state_of(found, wrong),
         instance_tiles.tiles(found, shown),
         f"{'at-grid' if grid else 'at-strip'} at-{found.kind}",
         steps(found),
@@ -233,6 +218,24 @@ def window(found: Offer, grid: bool, page: Any) -> tuple[list[int], int, int]:
     return found.order[number * PAGE : (number + 1) * PAGE], number, pages
 
 
+def state_of(found: Offer, wrong: bool) -> list[Any] | None:
+    """What stands above the tiles: an instance that is not there, an empty list, an order that lacks maps."""
+    boxes = [_beyond(found)] if found.beyond else []
+    if not found.order:
+        boxes.append(_none(wrong))
+    elif found.known is not None:
+        boxes.append(instances_disagreement.box(found.known, dict(ORDERS)["wrong"]))
+    return [one for one in boxes if one is not None] or None
+
+
+def _beyond(found: Offer) -> html.Div:
+    last = int(found.description["n"]) - 1
+    reason = f"The data set has {last + 1:,} instances, 0 to {last:,}: there is no instance {found.chosen:,}."
+    more = attributes({"data-nav": '{"instances": null}'})
+    button = html.Button("Show the first of this list", type="button", className="outline-button", **more)
+    return html.Div([button, html.Span(reason)], className="at-offer", role="alert")
+
+
 def _none(wrong: bool) -> html.Div:
     reason = "No instance of the sample passes these filters."
     remedy = "Every one of them is predicted as it is labelled." if wrong else "Choose another class."
@@ -248,10 +251,9 @@ def subtitle(found: Offer) -> str:
     labelled = reader.labels >= 0
     wrong = int((labelled & (reader.predictions != reader.labels)).sum())
     text += f" · {wrong:,} wrong" if labelled.any() else " · no labels"
-    if found.disagreement is not None:
-        known = len(found.disagreement)
-        text += f" · disagreement known for {known:,} of {reader.done:,}"
-        text += ": explain more instances to rank them" if not known else ""
+    if found.known is not None and found.order:
+        count, known = len(found.order), sum(index in found.disagreement for index in found.order)
+        text += f" · ordered by disagreement over {'all' if known == count else f'{known:,} of'} {count:,}"
     return text
 
 
@@ -275,18 +277,7 @@ def steps(found: Offer) -> list[Any]:
     if place is None and count:
         after = found.order[0]
     said = f"{place + 1:,} of {count:,}" if place is not None else ""
-    return [
-        _step("‹", "Previous instance (←)", before),
-        _step("›", "Next instance (→)", after),
-        html.Span(said, className="quiet"),
-    ]
-
-
-def _step(sign: str, label: str, target: int | None) -> html.Button:
-    nav: dict[str, str] = {"aria-label": label, "title": label}
-    if target is not None:
-        nav["data-nav"] = f'{{"instances": {target}}}'
-    return html.Button(sign, type="button", className="bar-button step", disabled=target is None, **attributes(nav))
+    return stepper(("Previous instance (←)", "Next instance (→)"), (before, after), said)
 
 
 def pager(number: int, pages: int) -> list[Any]:

@@ -15,9 +15,10 @@ from dashboard.readers import MAX_METHODS
 from dashboard.selection import Selection
 from dashboard.views.attribution import about, data, exporting, maps_data, multiples, outcome, words
 from dashboard.widgets import panel as parts
-from dashboard.widgets.attributes import attributes
+from dashboard.widgets.choosing import segmented
 
 NAME = "at-maps"
+SIGNS = (("signed", "signed"), ("positive", "raising"), ("absolute", "size"))
 LOOK = ("asign", "aclip", "aopacity", "aoutline", "ascale")
 SLOTS = tuple(f"at-slot-{number}" for number in range(MAX_METHODS))
 HEAD = 9  # outputs before those of the slots
@@ -76,28 +77,17 @@ def _controls() -> list[Any]:
         thumbLabel="Opacity of the overlay",
     )
     return [
-        _segmented("asign", "Values", [("signed", "signed"), ("positive", "raising"), ("absolute", "size")], "signed"),
-        _segmented("ascale", "Scale", [("own", "own"), ("common", "common")], "own"),
+        segmented("ctl-asign", "Values", SIGNS, "signed"),
+        segmented("ctl-ascale", "Scale", [("own", "own"), ("common", "common")], "own"),
         _slider("Full colour at", clip, "at-clip-text", "99.5 %"),
         html.Div(
             [
                 _slider("Opacity", opacity, "at-opacity-text", "0.7"),
-                _segmented("aoutline", "Outline", [("off", "off"), ("on", "on")], "off"),
+                segmented("ctl-aoutline", "Outline", [("off", "off"), ("on", "on")], "off"),
             ],
             className="at-of-pictures",
         ),
     ]
-
-
-def _segmented(name: str, label: str, options: list[tuple[str, str]], value: str) -> html.Div:
-    control = dmc.SegmentedControl(
-        id=f"ctl-{name}",
-        data=[{"value": key, "label": text} for key, text in options],
-        value=value,
-        size="xs",
-        **attributes({"aria-labelledby": f"at-{name}-label"}),
-    )
-    return html.Div([html.Span(label, className="control-label", id=f"at-{name}-label"), control], className="control")
 
 
 def _slider(label: str, slider: Any, name: str, value: str) -> html.Div:

@@ -17,7 +17,6 @@ from dashboard.views.attribution.maps_data import Multiple, Scale, array, names_
 from dashboard.widgets.attributes import attributes
 
 CELLS = 900  # tokens and bars of one response, all multiples together
-WIDE = ("series", "text", "table")
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,8 @@ def _facts(sheet: Sheet, each: Multiple, scale: Scale) -> list[Any]:
     said = each.said
     values = each.values[np.isfinite(each.values)]
     parts: list[Any] = []
-    if each.form != "attention":
-        parts.append(forms.legend(scale, sheet.shown.kind if each.form == "input" else "bars"))
+    form = {"input": sheet.shown.kind, "attention": "attention"}.get(each.form, "bars")
+    parts.append(forms.legend(scale, form))
     lines = []
     if values.size:
         lines.append(f"Values {words.number(float(values.min()))} to {words.number(float(values.max()))}.")

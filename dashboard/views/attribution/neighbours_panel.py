@@ -13,11 +13,10 @@ from analysis.attribution.neighbours import neighbours
 from analysis.errors import CutawayError, NotFound
 from analysis.extraction.reader import Extraction
 from dashboard import asking, services
-from dashboard.views.attribution import data, obstacles, thumbs
+from dashboard.views.attribution import data, obstacles, subset_parts, thumbs
 from dashboard.views.attribution.about_more import NEIGHBOURS
 from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
-from dashboard.widgets.class_marks import class_mark
 from dashboard.wording import finite
 
 NAME = "at-neighbours"
@@ -136,9 +135,11 @@ def _include(error: Exception, search: object) -> Any:
 
 
 def subtitle(close: dict[str, Any]) -> str:
-    """'instance 12 · fc1 · 12 nearest of 999'."""
+    """'instance 12 · fc1 · 12 nearest of 999 in the sample · cosine distance'."""
     count = len(close["neighbours"])
-    return f"instance {close['instance']:,} · {close['layer']} · {count} nearest of {close['rows']:,} in the sample"
+    measure = f" · {close.get('metric', 'cosine')} distance" if count else ""
+    where = f"instance {close['instance']:,} · {close['layer']}"
+    return f"{where} · {count} nearest of {close['rows']:,} in the sample{measure}"
 
 
 def agreement_line(shown: data.Frame, close: dict[str, Any]) -> str:
@@ -165,9 +166,9 @@ def body(shown: data.Frame, found: Extraction, close: dict[str, Any]) -> list[An
     """The sentence, and a card for each neighbour."""
     listed = close["neighbours"]
     distances = [finite(one["distance"], 2) for one in listed]
-    pictures = thumbs.thumbs(found, [one["instance"] for one in listed])
+    pictures = thumbs.thumbs(found, [one["instance"] for one in listed], shown.description.get("feature_names") or ())
     cards = [
-        html.Li(_card(shown, one, distance, picture, str(close.get("metric", "cosine"))))
+        html.Li(_card(shown, one, distance, picture))
         for one, distance, picture in zip(listed, distances, pictures, strict=True)
     ]
     parts_: list[Any] = [html.P(agreement_line(shown, close)), html.Ul(cards, className=f"at-cards {shown.kind}")]
@@ -176,17 +177,18 @@ def body(shown: data.Frame, found: Extraction, close: dict[str, Any]) -> list[An
     return parts_
 
 
-def _card(shown: data.Frame, one: dict[str, Any], distance: str, picture: Any, metric: str) -> list[Any]:
+def _card(shown: data.Frame, one: dict[str, Any], distance: str, picture: Any) -> list[Any]:
     index, label, guess = one["instance"], one["label"], one["prediction"]
     said = f"Instance {index}, {shown.class_name(label)}, predicted {shown.class_name(guess)}"
     nav = attributes({"data-nav": json.dumps({"instances": str(index)}), "aria-label": said})
     right = label < 0 or label == guess
-    outcome: list[Any] = [] if right else [html.Span(["✗ ", shown.class_name(guess)], className="verdict wrong")]
+    wrong = f"✗ {shown.class_name(guess)}"
+    outcome: list[Any] = [] if right else [html.Span(wrong, className="verdict wrong at-card-class", title=wrong)]
     return [
         html.Button(
             [picture, html.Span(f"#{index}", className="at-card-number")], type="button", className="at-card", **nav
         ),
-        html.Span([class_mark(label), shown.class_name(label)], className="at-card-class"),
+        subset_parts.class_line(shown, label),
         *outcome,
-        html.Span(f"{metric} distance {distance}", className="quiet"),
+        html.Span(f"distance {distance}", className="quiet"),
     ]

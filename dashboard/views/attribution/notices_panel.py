@@ -2,47 +2,137 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import Any
 
 import dash
-from dash import Input, Output, State, html, no_update
+from dash import Input, Output, State, dcc, html, no_update
 
 from analysis.errors import CutawayError
-from dashboard import asking
+from dashboard import asking, services
 from dashboard.selection import Selection
 from dashboard.views.attribution import data
+from dashboard.widgets.attributes import attributes
 
-MOST = 3
+MOST = 4
+DISMISSED = 50  # marks of notices that a visit remembers
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A line. kind: 'changed' (the weights shown are others than before), 'newer' (there are newer ones than those
+    shown), 'weights' (of the subject's own weights) or 'subject'. label, nav: an action, as ``data-nav`` takes it."""
+
+    kind: str
+    text: str
+    label: str = ""
+    nav: dict[str, Any] | None = None
+
+    @property
+    def mark(self) -> str:
+        """By which the reader dismisses it."""
+        return asking.mark(self.kind, self.text)
 
 
 def panel() -> html.Div:
     """Lines above the panels; nothing where there is nothing to say."""
-    return html.Div(id="at-notices", className="at-notices", role="status")
+    stores = [dcc.Store(id="at-notices-seen"), dcc.Store(id="at-dismissed", data=[])]
+    return html.Div([*stores, html.Div(id="at-notices", className="at-notices", role="status")], className="at-above")
 
 
 def register(app: dash.Dash) -> None:
     """Attach the callback of the lines."""
     app.callback(
         Output("at-notices", "children"),
+        Output("at-notices-seen", "data"),
         Input("sel-view", "data"),
         Input("sel-checkpoint", "data"),
+        Input("sel-runs", "data"),
+        Input("pulse-selected", "data"),
         Input("pulse-answers", "data"),
-        State("at-notices", "children"),
+        Input("at-dismissed", "data"),
+        State("at-notices-seen", "data"),
         State("url", "data"),
     )(draw_notices)
 
 
-def draw_notices(_view: Any, _checkpoint: Any, _pulse: Any, before: Any, search: str | None) -> Any:
-    """The subject's notices. With a checkpoint chosen, those about its own weights do not matter."""
+def draw_notices(*given: Any) -> tuple[Any, Any]:
+    """The lines, and what this visit has seen of the weights. given: as ``register`` lists them."""
+    dismissed, before, search = given[5], given[6], given[7]
     if not data.is_shown(search):
-        return no_update
+        return no_update, no_update
+    before = before if isinstance(before, dict) else {}
     try:
-        lines = [str(line) for line in asking.described().get("notices") or ()]
+        description = asking.described()
     except (asking.NotReady, CutawayError):
-        return no_update
-    if Selection.parse(search).checkpoint is not None:
-        lines = [line for line in lines if "untrained" not in line]
-    shown = lines[:MOST]
-    now = [html.P(line) for line in shown]
-    same = [part.get("props", {}).get("children") for part in before or () if isinstance(part, dict)] == shown
-    return no_update if same and before is not None else now
+        return no_update, no_update
+    selection = Selection.parse(search)
+    seen: dict[str, Any] = {
+        "weights": str(description.get("weights") or ""),
+        "untrained": bool(description.get("weight_notices")),
+        "changed": _changed(description, before),
+    }
+    gone = dismissed[-DISMISSED:] if isinstance(dismissed, list) else []
+    lines = [one for one in notices(selection, description, seen["changed"]) if one.mark not in gone][:MOST]
+    seen["mark"] = asking.mark([(one.mark, one.nav) for one in lines])
+    if seen == before:
+        return no_update, no_update
+    return [_line(one) for one in lines], seen
+
+
+def notices(selection: Selection, description: dict[str, Any], changed: str = "") -> list[Notice]:
+    """What is to be said. changed: how the subject's weights became others during this visit, '' if they did not."""
+    own = set(description.get("weight_notices") or ())
+    found: list[Notice] = []
+    if selection.checkpoint is None:
+        found += [Notice("changed", changed)] if changed else []
+        found += [Notice("weights", str(text)) for text in own]
+    newer = _newer(selection, description)
+    found += [newer] if newer is not None else []
+    return found + [Notice("subject", str(text)) for text in description.get("notices") or () if text not in own]
+
+
+def _changed(description: dict[str, Any], before: dict[str, Any]) -> str:
+    now = str(description.get("weights") or "")
+    if not before.get("weights") or before["weights"] == now:
+        return str(before.get("changed") or "")
+    if before.get("untrained") and not description.get("weight_notices"):
+        return "The model has been trained since you opened this page: its trained weights are shown now."
+    return "The model's weights are others than when you opened this page: all panels show the new ones."
+
+
+def _newer(selection: Selection, description: dict[str, Any]) -> Notice | None:
+    """Run A has saved weights after those that are shown, or any while the subject's own are said to be no good."""
+    if not selection.runs:
+        return None
+    try:
+        [run] = services.open_runs(selection.runs[:1])
+        saved = run.checkpoints()
+    except CutawayError:
+        return None
+    if not saved:
+        return None
+    last = max(saved, key=lambda one: one.step)
+    label, nav = f"Show step {last.step:,}", {"checkpoint": last.name, "step": str(last.step)}
+    if selection.checkpoint is None:
+        if not description.get("weight_notices"):
+            return None
+        return Notice("newer", f"Run '{run.info.name}' has saved its weights at step {last.step:,}.", label, nav)
+    own = {str(one["name"]) for one in description.get("checkpoints") or ()}
+    shown = next((one for one in saved if one.name == selection.checkpoint), None)
+    if shown is None or shown.name in own or shown.step >= last.step:
+        return None
+    text = f"Weights of step {shown.step:,} are shown; run '{run.info.name}' has newer ones, of step {last.step:,}."
+    return Notice("newer", text, label, nav)
+
+
+def _line(notice: Notice) -> html.P:
+    parts: list[Any] = [notice.text]
+    if notice.nav is not None:
+        nav = attributes({"data-nav": json.dumps(notice.nav)})
+        parts.append(html.Button(notice.label, type="button", className="link", **nav))
+    if notice.kind in ("changed", "newer"):
+        more = attributes({"data-at-dismiss": notice.mark, "aria-label": f"Dismiss: {notice.text}"})
+        parts.append(html.Button("Dismiss", type="button", className="link quiet", **more))
+    return html.P(parts, **attributes({"data-kind": notice.kind}))

@@ -45,6 +45,11 @@ def button(name: str, label: str) -> html.Button:
     return html.Button(label, id=name, type="button", className="outline-button", n_clicks=0)
 
 
+def together(*fields: Any) -> html.Div:
+    """Fields that stay in one line where others wrap."""
+    return html.Div(list(fields), className="at-fields at-together")
+
+
 def box_fields(prefix: str) -> list[Any]:
     """The four numbers of a box, in pixels."""
     return [number(f"{prefix}-{key}", label, allowDecimal=False, w=56) for key, label in CORNERS]
@@ -76,15 +81,23 @@ def picture(prefix: str, source: str, size: tuple[int, int], label: str, marked:
 
 
 def chips(
-    prefix: str, labels: Sequence[str], key: str, *, many: bool, chosen: Collection[int] = (), said: str = ""
+    prefix: str,
+    labels: Sequence[str],
+    key: str,
+    *,
+    many: bool,
+    chosen: Collection[int] = (),
+    said: str = "",
+    counted: bool = True,
 ) -> html.Div:
-    """Tokens or columns as buttons that are pressed or not. key: changes when they must be drawn anew."""
+    """Tokens or columns as buttons that are pressed or not. key: changes when they must be drawn anew. counted: whether
+    they are told apart by their place, from 1, rather than by name."""
     items: list[Any] = [
         html.Button(
             label or "␣",
             type="button",
             className="at-chip",
-            title=f"{at}",
+            title=f"token {at + 1:,}" if counted else label,
             **attributes(
                 {"data-at-chip": str(at), "data-token": label, "aria-pressed": "true" if at in chosen else "false"}
             ),

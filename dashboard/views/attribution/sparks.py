@@ -42,8 +42,8 @@ def curve(
     parts.append(_line(path(score), INK[scheme], 2, 1.0))
     if large:
         parts += [
-            _text(left - 4, pad + 10, f"{high:.3g}", scheme, "end"),
-            _text(left - 4, height - bottom, f"{low:.3g}", scheme, "end"),
+            _text(left - 4, pad + 10, f"{high:.3g}".replace("-", "−"), scheme, "end"),
+            _text(left - 4, height - bottom, f"{low:.3g}".replace("-", "−"), scheme, "end"),
             _text(left, height - bottom + 13, "0 %", scheme, "start"),
             _text(width - pad, height - bottom + 13, "100 %", scheme, "end"),
             _text((left + width) / 2, height - 3, "of the input changed", scheme, "middle"),

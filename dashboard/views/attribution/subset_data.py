@@ -81,7 +81,7 @@ def options(shown: data.Frame) -> list[dict[str, str]]:
     """What the picker offers."""
     listed = [("all", "all"), ("wrong", "wrong ones")]
     for kind, text in (("class", "labelled"), ("predicted", "predicted")):
-        listed += [(f"{kind}:{at}", f"{text} {name[:40]}") for at, name in enumerate(shown.class_names)]
+        listed += [(f"{kind}:{at}", f"{text} {name}") for at, name in enumerate(shown.class_names)]
     return [{"value": value, "label": label} for value, label in listed]
 
 
@@ -89,4 +89,4 @@ def mark(many: Many) -> list[Any]:
     """What its drawing depends on."""
     job, answer = many.found.job, many.answer
     told = job and many.found.answer is None and [job.id, job.state, job.progress, job.position]
-    return [many.method, many.subset, many.found.state, many.count, answer.key if answer else None, told]
+    return [many.method, many.subset, many.token, many.found.state, many.count, answer.key if answer else None, told]

@@ -121,7 +121,8 @@ def signal(shown: data.Frame, answer: Answer, scheme: str) -> Any:
         "colorscale": theme.sequential(scheme),
         "zmin": 0,
         "colorbar": {"title": {"text": "mean share", "side": "right"}, "thickness": 10, "outlinewidth": 0},
-        "hovertemplate": "%{x}: %{z:.3g}<extra></extra>",
+        "text": [[theme.plain(name)] * values.shape[1] for name in names],
+        "hovertemplate": "%{text}, %{x}: %{z:.3g}<extra></extra>",
     }
     layout = theme.layout(
         xaxis=theme.axis(str(axis.get("name") or "position"), showgrid=False),
@@ -155,7 +156,7 @@ def columns(shown: data.Frame, answer: Answer, _scheme: str) -> Any:
     order = np.argsort(-np.nan_to_num(sizes), kind="stable")[:MOST_ROWS].tolist()
     rows = [(names[at], float(sizes[at]), None if means is None else float(means[at]), "") for at in order]
     left = len(sizes) - len(rows)
-    return _bars("Column", rows, f"{left:,} more columns with smaller values." if left > 0 else "")
+    return _bars("Column", "Mean share", rows, f"{left:,} more columns with smaller values." if left > 0 else "")
 
 
 def tokens(_shown: data.Frame, answer: Answer, _scheme: str) -> Any:
@@ -172,10 +173,12 @@ def tokens(_shown: data.Frame, answer: Answer, _scheme: str) -> Any:
         )
         for one in listed
     ]
-    return _bars("Token", rows, "", "Occurs, instances")
+    return _bars("Token", "Mean size, 1: an average token's", rows, "", "Occurs, in instances")
 
 
-def _bars(word: str, rows: Sequence[tuple[str, float, float | None, str]], note: str, extra: str = "") -> html.Div:
+def _bars(
+    word: str, quantity: str, rows: Sequence[tuple[str, float, float | None, str]], note: str, extra: str = ""
+) -> html.Div:
     """A row each: name, bar of the mean size, its value, the mean with sign."""
     top = max((size for _, size, _, _ in rows), default=1.0) or 1.0
     body = [
@@ -194,7 +197,7 @@ def _bars(word: str, rows: Sequence[tuple[str, float, float | None, str]], note:
         )
         for name, size, mean, more in rows
     ]
-    heads = (word, "", "Mean size", "With sign", *([extra] if extra else []))
+    heads = (word, "", quantity, "With sign", *([extra] if extra else []))
     head = html.Tr([html.Th(text, scope="col") if text else html.Td() for text in heads])
     table = html.Table([html.Thead(head), html.Tbody(body)], className="map-table at-bars-table")
     return html.Div([table, html.P(note, className="quiet") if note else None])
@@ -207,11 +210,13 @@ def clusters(shown: data.Frame, said: Mapping[str, Any]) -> list[Any]:
     if len(listed) < 2:
         return [*parts, html.P("No clusters: the explanations are of one kind.", className="quiet")]
     for one in listed:
-        labels = ", ".join(f"{_label(shown, name)} {count}" for name, count in (one.get("labels") or {}).items())
+        labels = ", ".join(f"{_label(shown, name)}: {count}" for name, count in (one.get("labels") or {}).items())
         parts.append(
             html.Div(
                 [
-                    html.P([html.Strong(f"{int(one['size']):,} instances"), f": {labels}." if labels else "."]),
+                    html.P(
+                        [html.Strong(f"{int(one['size']):,} instances"), f"; by label {labels}." if labels else "."]
+                    ),
                     html.P(str(one.get("differs") or ""), className="quiet") if one.get("differs") else None,
                     cards(shown, [int(index) for index in one.get("instances") or []]),
                 ],
@@ -240,12 +245,18 @@ def outliers(shown: data.Frame, said: Mapping[str, Any]) -> list[Any]:
     return [*parts, cards(shown, indices, notes)]
 
 
+def class_line(shown: data.Frame, label: int) -> html.Span:
+    """The class on a card; it may be cut there, its title is not."""
+    name = shown.class_name(label)
+    return html.Span([class_mark(label), name], className="at-card-class", title=name)
+
+
 def cards(shown: data.Frame, indices: Sequence[int], notes: Sequence[str] = ()) -> Any:
     """Instances as small pictures that lead to them."""
     if shown.extraction is None or not indices:
         return None
     indices = list(indices)[:MOST_LISTED]
-    pictures = thumbs.thumbs(shown.extraction, indices)
+    pictures = thumbs.thumbs(shown.extraction, indices, shown.description.get("feature_names") or ())
     items = []
     for place, (index, thumb) in enumerate(zip(indices, pictures, strict=True)):
         row = shown.extraction.row_of(index)
@@ -260,7 +271,7 @@ def cards(shown: data.Frame, indices: Sequence[int], notes: Sequence[str] = ()) 
                         className="at-card",
                         **nav,
                     ),
-                    html.Span([class_mark(label), shown.class_name(label)], className="at-card-class"),
+                    class_line(shown, label),
                     html.Span(notes[place], className="quiet") if notes else None,
                 ]
             )

@@ -17,10 +17,12 @@ SIDE = 64  # pixels of the page
 MOST = patches.MOST_PATCHES
 WORDS = 14  # of a text
 CELLS = 4  # of a table's row
+TITLE = 1_000  # characters of a title
 
 
-def thumbs(found: Extraction, indices: Sequence[int]) -> list[Any]:
-    """One for each instance, in order: a tile of a sprite, the first words of a text, a row's first cells.
+def thumbs(found: Extraction, indices: Sequence[int], names: Sequence[str] = ()) -> list[Any]:
+    """One for each instance, in order: a tile of a sprite, the first words of a text, a row's first cells; more of both
+    is in the title. names: of the columns of a table.
 
     An instance that is not in the sample has none (None).
     """
@@ -28,8 +30,9 @@ def thumbs(found: Extraction, indices: Sequence[int]) -> list[Any]:
     if found.kind in ("image", "series"):
         tiles = _tiles(found, there)
         return [tiles.get(index) for index in indices]
-    make = _words if found.kind == "text" else _cells
-    return [make(found, index) if index in there else None for index in indices]
+    if found.kind == "text":
+        return [_words(found, index) if index in there else None for index in indices]
+    return [_cells(found, index, names) if index in there else None for index in indices]
 
 
 def _tiles(found: Extraction, indices: list[int]) -> dict[int, Any]:
@@ -64,13 +67,19 @@ def _words(found: Extraction, index: int) -> Any:
     except NotFound:
         return html.Span("The text is not kept.", className="at-words")
     text = " ".join(tokens[:WORDS]) + (" …" if len(tokens) > WORDS else "")
-    return html.Span(text, className="at-words")
+    return html.Span(text, className="at-words", title=_cut(" ".join(tokens)))
 
 
-def _cells(found: Extraction, index: int) -> Any:
+def _cut(text: str) -> str:
+    return text if len(text) <= TITLE else text[: TITLE - 1] + "…"
+
+
+def _cells(found: Extraction, index: int, names: Sequence[str]) -> Any:
     try:
         values = np.asarray(found.display(index)).reshape(-1)
     except NotFound:
         return None
     text = ", ".join(f"{float(value):.3g}" for value in values[:CELLS])
-    return html.Span(text + (", …" if len(values) > CELLS else ""), className="at-words")
+    called = [names[at] if at < len(names) else f"column {at}" for at in range(min(len(values), TITLE))]
+    title = _cut("; ".join(f"{name} = {float(value):.4g}" for name, value in zip(called, values, strict=False)))
+    return html.Span(text + (", …" if len(values) > CELLS else ""), className="at-words", title=title)

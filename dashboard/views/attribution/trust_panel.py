@@ -8,6 +8,7 @@ from typing import Any
 import dash
 from dash import Input, Output, State, dcc, html, no_update
 
+from analysis.attribution.agreement import RULE
 from analysis.errors import CutawayError
 from dashboard import asking
 from dashboard.views.attribution import data, obstacles, trust_data, trust_parts, wanted
@@ -114,6 +115,7 @@ def agreement(common: Agreement, scheme: str) -> list[Any]:
         html.H3("Agreement of the maps"),
         html.P(agreement_line(common)),
         *agreement_table(common.titles, common.values, scheme),
+        html.P(f"Spearman's rank correlation of the sizes. {RULE}", className="quiet"),
     ]
 
 

@@ -9,6 +9,7 @@ from dash import html
 
 from dashboard.views.attribution import sparks, wanted
 from dashboard.views.attribution.trust_data import Row
+from dashboard.views.attribution.words import number
 from dashboard.widgets.attributes import attributes
 from dashboard.widgets.waiting import failed_box, waiting_box
 from dashboard.wording import finite
@@ -92,7 +93,9 @@ def signed(value: float) -> str:
 
 def _number(found: Any) -> str:
     value = found.get("value") if isinstance(found, dict) else None
-    return NONE if value is None else finite(value, 3)
+    if value is None:
+        return NONE
+    return "< 0.001" if 0 < value < 0.001 else number(value, 3)
 
 
 def _curve(row: Row, part: str, scheme: str) -> html.Td:
@@ -100,7 +103,7 @@ def _curve(row: Row, part: str, scheme: str) -> html.Td:
     if not isinstance(found, dict) or not found.get("score"):
         return html.Td(NONE, className="num")
     source = sparks.curve(found["share"], found["score"], found["random"], scheme)
-    text = f"{finite(found['area'], 2)} / {finite(found['random_area'], 2)}"
+    text = f"{number(found['area'], 2)} / {number(found['random_area'], 2)}"
     picture = html.Img(src=source, alt=f"{part.capitalize()} curve of {row.method['title']}", width=72, height=26)
     return html.Td([picture, html.Span(text, className="at-under")], className="at-spark")
 
@@ -112,7 +115,7 @@ def _randomised(row: Row, scheme: str) -> html.Td:
     alt = f"Similarity of {row.method['title']} by layer made random"
     picture = html.Img(src=sparks.bars(found["similarity"], scheme), alt=alt, width=72, height=26)
     return html.Td(
-        [picture, html.Span(f"→ {finite(found.get('last'), 2)}", className="at-under")], className="at-spark"
+        [picture, html.Span(f"→ {number(found.get('last'), 2)}", className="at-under")], className="at-spark"
     )
 
 
@@ -161,8 +164,8 @@ def _large(row: Row, part: str, scheme: str) -> html.Figure:
     found = row.trust[part]
     source = sparks.curve(found["share"], found["score"], found["random"], scheme, size=(300, 150))
     text = (
-        f"{part.capitalize()}: area {finite(found['area'], 3)}; {len(found['random'])} random orders "
-        f"{finite(found['random_area'], 3)} ± {finite(found.get('random_sd'), 2)}. "
+        f"{part.capitalize()}: area {number(found['area'], 3)}; {len(found['random'])} random orders "
+        f"{number(found['random_area'], 3)} ± {finite(found.get('random_sd'), 2)}. "
         f"{'Better' if found.get('better') else 'No better'} than random."
     )
     alt = f"{part.capitalize()} curve of {row.method['title']}, in colour, and of random orders, in grey"
@@ -175,7 +178,7 @@ def _facts(trust: dict[str, Any]) -> html.Table:
     if whole:
         said = whole.get("why") or ""
         named = (("sum", "sum of the values"), ("change", "change of the score"))
-        rows += [(name, finite(whole[key])) for key, name in named if whole.get(key) is not None]
+        rows += [(name, number(whole[key])) for key, name in named if whole.get(key) is not None]
         rows += [("completeness", str(said))] if said else []
     for part, what in (("infidelity", "perturbation"), ("sensitivity", "radius")):
         found = trust.get(part) or {}
@@ -193,7 +196,7 @@ def _layers(found: Any) -> Any:
     if not isinstance(found, dict) or not found.get("layers"):
         return None
     rows = [
-        html.Tr([html.Th(str(name), scope="row"), html.Td(finite(value, 3), className="num")])
+        html.Tr([html.Th(str(name), scope="row"), html.Td(number(value, 3), className="num")])
         for name, value in zip(found["layers"], found["similarity"], strict=False)
     ]
     head = html.Thead(

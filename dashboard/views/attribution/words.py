@@ -110,5 +110,6 @@ def sampled(said: dict[str, Any]) -> str:
     done, planned = said.get("samples"), said.get("samples_planned")
     if not isinstance(done, int) or isinstance(done, bool):
         return ""
-    word = {"shapley_value_sampling": "permutations"}.get(str(said.get("method")), "samples")
+    words = {"shapley_value_sampling": "permutations", "integrated_gradients": "steps"}
+    word = words.get(str(said.get("method")), "samples")
     return f"{done:,} of {planned:,} {word}" if isinstance(planned, int) and planned > done else f"{done:,} {word}"

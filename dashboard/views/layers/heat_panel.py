@@ -19,6 +19,7 @@ from dashboard.views.layers import data, evidence, heat_figures
 from dashboard.views.layers.about import HEAT
 from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
+from dashboard.widgets.choosing import segmented
 from dashboard.widgets.states import empty_figure
 
 NAME = "lheat"
@@ -46,19 +47,7 @@ def panel() -> html.Section:
         ],
         about=HEAT,
         controls=[
-            html.Div(
-                [
-                    html.Span("Show", className="control-label", id="lmode-label"),
-                    dmc.SegmentedControl(
-                        id="ctl-lmode",
-                        data=[{"value": key, "label": text} for key, text in MODES],
-                        value="value",
-                        size="xs",
-                        **attributes({"aria-labelledby": "lmode-label"}),
-                    ),
-                ],
-                className="control",
-            ),
+            segmented("ctl-lmode", "Show", MODES, "value"),
             _select("ctl-lsort", "Order", "Order of the filters", 116, SORTS, "index"),
             html.Div(_select("ctl-by", "of", "Class that orders the filters", 120, (), None), id="by-box", hidden=True),
         ],

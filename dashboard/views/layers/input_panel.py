@@ -14,6 +14,7 @@ from dashboard.views.layers.asking import ask_if_ready, mark_of
 from dashboard.views.layers.input_figures import RIGHT, WRONG, input_figure
 from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
+from dashboard.widgets.choosing import segmented
 from dashboard.widgets.states import empty_figure
 
 OUTPUTS = 10
@@ -91,7 +92,7 @@ def _controls() -> list[Any]:
         restrictToMarks=False,
     )
     return [
-        _segmented("ctl-embed", "Place by", [("pca", "PCA"), ("umap", "UMAP")], "pca"),
+        segmented("ctl-embed", "Place by", [("pca", "PCA"), ("umap", "UMAP")], "pca"),
         html.Div([html.Span("Colour", className="control-label"), colour], className="control"),
         html.Div(
             [
@@ -101,19 +102,8 @@ def _controls() -> list[Any]:
             ],
             className="control",
         ),
-        _segmented("input-drag", "Drag", [("lasso", "lasso"), ("zoom", "zoom")], "lasso"),
+        segmented("input-drag", "Drag", [("lasso", "lasso"), ("zoom", "zoom")], "lasso"),
     ]
-
-
-def _segmented(name: str, label: str, options: list[tuple[str, str]], value: str) -> html.Div:
-    control = dmc.SegmentedControl(
-        id=name,
-        data=[{"value": key, "label": text} for key, text in options],
-        value=value,
-        size="xs",
-        **attributes({"aria-labelledby": f"{name}-label"}),
-    )
-    return html.Div([html.Span(label, className="control-label", id=f"{name}-label"), control], className="control")
 
 
 def register(app: dash.Dash) -> None:

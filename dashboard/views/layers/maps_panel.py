@@ -14,6 +14,7 @@ from dashboard.views.layers import data, maps_data
 from dashboard.views.layers.asking import mark_of
 from dashboard.widgets import panel as parts
 from dashboard.widgets.attributes import attributes
+from dashboard.widgets.choosing import segmented, stepper
 from dashboard.widgets.states import empty_figure
 
 OUTPUTS = 12
@@ -51,24 +52,13 @@ def panel() -> html.Section:
         ],
         about=ABOUT,
         controls=[
-            _segmented("mapscale", "Scale", [("common", "common"), ("filter", "per filter")], "common"),
-            _segmented("overlay", "Overlay", [("off", "off"), ("on", "on the input")], "off"),
+            segmented("ctl-mapscale", "Scale", [("common", "common"), ("filter", "per filter")], "common"),
+            segmented("ctl-overlay", "Overlay", [("off", "off"), ("on", "on the input")], "off"),
         ],
         exports=[("Largest activations (CSV)", "maps-csv")],
         picture=False,
         span=12,
     )
-
-
-def _segmented(name: str, label: str, options: list[tuple[str, str]], value: str) -> html.Div:
-    control = dmc.SegmentedControl(
-        id=f"ctl-{name}",
-        data=[{"value": key, "label": text} for key, text in options],
-        value=value,
-        size="xs",
-        **attributes({"aria-labelledby": f"{name}-label"}),
-    )
-    return html.Div([html.Span(label, className="control-label", id=f"{name}-label"), control], className="control")
 
 
 def _instance_row() -> html.Div:
@@ -254,18 +244,7 @@ def draw_maps(
 def steps_row(shown: data.Frame, index: int, wrong: bool) -> list[Any]:
     """Buttons to the instance before and after in the sample, and where in it this one is."""
     before, after, place = maps_data.neighbours(shown, index, wrong)
-    return [
-        _step("‹", "Previous instance", before),
-        _step("›", "Next instance", after),
-        html.Span(place, className="quiet"),
-    ]
-
-
-def _step(sign: str, label: str, target: int | None) -> html.Button:
-    nav: dict[str, str] = {"aria-label": label, "title": label}
-    if target is not None:
-        nav["data-nav"] = f'{{"instances": {target}}}'
-    return html.Button(sign, type="button", className="bar-button step", disabled=target is None, **attributes(nav))
+    return stepper(("Previous instance", "Next instance"), (before, after), place)
 
 
 def legend(found: maps_data.Maps, scale: str) -> list[Any]:
