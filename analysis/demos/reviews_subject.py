@@ -39,7 +39,8 @@ def subject() -> Subject:
         name="BiLSTM on film reviews",
         class_names=list(reviews.CLASSES),
         decode=list(reviews.vocabulary()),
+        encode=reviews.typed,
         metadata={"words": [len(text.split()) for text in sentences.texts]},
     )
-    [planned] = reviews.plan()
+    [planned] = reviews.plan(runs=(reviews.DIRECTORY,))
     return trained.put_into(made, planned)

@@ -38,6 +38,7 @@ def code_hash(subject: Subject, source: str) -> str:
     _feed_attributes(digest, subject.model)
     functions = [subject.collate_fn, subject.forward_func, subject.inverse_transform, subject.decode]
     functions += [subject.baselines] if callable(subject.baselines) else []
+    functions += [subject.encode] if subject.encode is not None else []
     classes = {cls for module in subject.model.modules() for cls in type(module).__mro__}
     forwards = sorted(filter(_foreign, classes), key=_name)
     texts: dict[str, bytes] = {}

@@ -41,6 +41,8 @@ class Subject:
         inverse_transform: from one input, a tensor without the axis of instances, to what it was before normalisation
             (for pictures values in 0..1 or bytes, channels first or last).
         decode: from ids to tokens: a tokenizer, a dictionary or list, or a function.
+        encode: from a text that somebody types to ids, a function. Without it, the tokenizer of ``decode`` is used, or
+            words between blanks are looked up in its list or dictionary.
         embedding_layer: the layer that turns ids into vectors, or its name.
         metadata: a data frame, or a dictionary of columns, with a row for each instance.
         checkpoints: ``{"name": path}``, or the directory of a run, whose checkpoints are meant.
@@ -69,6 +71,7 @@ class Subject:
         output: str | int | None = None,
         inverse_transform: Callable[..., Any] | None = None,
         decode: Any = None,
+        encode: Callable[[str], Any] | None = None,
         embedding_layer: str | nn.Module | None = None,
         metadata: Any = None,
         checkpoints: Mapping[str, str | Path] | str | Path | None = None,
@@ -84,6 +87,7 @@ class Subject:
         self.source = open_source(dataset)
         self.name = str(name)
         self.notes: list[str] = []  # sentences for the user, shown with the notices
+        self.weight_notes: list[str] = []  # the same of the model's own weights: said of no checkpoint
         self.class_names = plain_class_names(class_names)
         if kind is not None and kind not in KINDS:
             raise SubjectError(f"There is no kind {kind!r}.", f"Give one of: {', '.join(KINDS)}.")
@@ -93,6 +97,7 @@ class Subject:
         self.output = output
         self.inverse_transform = _function("inverse_transform", inverse_transform)
         self.decode = decode
+        self.encode = _function("encode", encode)
         decoder_of(decode)  # says at once if it cannot be used
         self.embedding_layer = _layer_name(self.model, embedding_layer)
         self.metadata = metadata

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from analysis.demos import cancer, motion, registry, reviews, run, trained
+from analysis.demos import cancer, letters, motion, registry, reviews, run, trained
 from analysis.demos.classifier import evaluate
 from analysis.demos.numpy_objects import NotData, read_objects
 from analysis.demos.plan import PlannedRun
@@ -37,11 +37,12 @@ class Desk:
 
 
 SHORT: dict[ModuleType, Callable[[], list[PlannedRun]]] = {
-    reviews: lambda: reviews.plan(epochs=1, per_class=100),
+    reviews: lambda: reviews.plan(epochs=1, per_class=100, runs=(reviews.DIRECTORY,)),
+    letters: lambda: letters.plan(steps=4),
     motion: lambda: motion.plan(epochs=1),
     cancer: lambda: cancer.plan(epochs=6),
 }
-LAYERS = {reviews: ["lstm", "fc"], motion: ["gru", "fc"], cancer: ["fc1", "fc2", "fc3"]}
+LAYERS = {reviews: ["lstm", "fc"], letters: ["lstm", "fc"], motion: ["gru", "fc"], cancer: ["fc1", "fc2", "fc3"]}
 DEMOS = pytest.mark.parametrize("demo", SHORT, ids=lambda demo: demo.__name__.rpartition(".")[2])
 
 
@@ -54,7 +55,7 @@ def session(demo: ModuleType) -> Session:
 @DEMOS
 def test_it_is_trained_recorded_and_shown(demo: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [planned] = SHORT[demo]()
-    monkeypatch.setattr(demo, "plan", lambda: [planned])
+    monkeypatch.setattr(demo, "plan", lambda **_: [planned])
     monkeypatch.setenv(trained.DIRECTORY, str(tmp_path))
     untrained = session(demo)
     assert "untrained" in untrained.notices[0]
@@ -117,6 +118,33 @@ def test_sentences_are_read_as_they_are_and_held_out_ones_are_others() -> None:
     ids = reviews.encode("a film of zyzzyva , good")
     assert [known[number] for number in ids.tolist()] == ["a", "film", "of", "<unknown>", ",", "good"]
     assert reviews.encode("").tolist() == [reviews.UNKNOWN]
+    words = [known[number] for number in reviews.typed("It's dull, isn't it? A feel-good film (or not)!").tolist()]
+    assert words == ["it's", "dull", ",", "isn't", "it", "?", "a", "feel-good", "film", "(", "or", "not", ")", "!"]
+
+
+def test_the_imbalanced_run_differs_from_the_balanced_one_in_its_sentences_alone() -> None:
+    labels = torch.tensor(reviews.load()[1])
+    _, held_out = reviews.split(labels)
+    one, other = reviews.plan()
+    assert one.directory == reviews.DIRECTORY
+    assert "three positive to one negative" in other.title
+    assert other.config["positive to negative"] == "3 to 1"
+    assert labels[reviews.chosen(10_000, 1)].bincount().tolist() == [3412, 3412]
+    fewer = reviews.chosen(10_000, 3)
+    assert labels[fewer].bincount().tolist() == [1137, 3412]
+    assert len(fewer) == len(fewer.unique()) == other.config["sentences"]
+    assert not set(fewer.tolist()) & set(held_out.tolist())
+    assert other.steps == pytest.approx(one.steps, rel=0.02)
+    [shown] = reviews.plan(runs=(reviews.DIRECTORY,))
+    assert shown.config == one.config
+
+
+def test_the_imbalanced_run_is_recorded_under_its_title(tmp_path: Path) -> None:
+    [planned] = reviews.plan(epochs=1, per_class=60, runs=("reviews-bilstm-imbalanced",))
+    run.run_plan(Desk(), [planned], tmp_path)
+    made = Run(tmp_path / planned.directory)
+    assert made.info.name == planned.title
+    assert made.scalars("train/loss").steps.tolist() == list(range(1, planned.steps + 1))
 
 
 def test_filling_up_a_sentence_changes_nothing() -> None:
