@@ -116,6 +116,7 @@ QUESTIONS: tuple[Question, ...] = (
         priority=QUICK,
     ),
     Question("sequence_memory", 1, "How long {layer} remembers", "analysis.sequences.memory:sequence_memory"),
+    Question("sequence_index", 1, "States of {layer}, for the search", "analysis.sequences.index:sequence_index"),
     Question(
         "sequence_similar",
         1,
