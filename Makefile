@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PORT ?= 8050
 DEMO ?= digits
 WORKSPACE ?= .cutaway
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .PHONY: demo serve test check bench format clean
@@ -18,8 +19,9 @@ demo: $(VENV)/.demo
 serve: $(VENV)/.runtime
 	$(BIN)/python run.py serve --workspace $(WORKSPACE) --port $(PORT)
 
+# A file's tests stay together, since they share servers and networks; the long ones in a browser do not come last.
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

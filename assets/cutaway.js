@@ -87,6 +87,8 @@
           }
           continue;
         }
+        /* The field holds the first of the instances; it was set to it, not by hand. */
+        if (name === "instances" && String(value) === (query.get(name) || "").split(",")[0]) continue;
         if (Array.isArray(value)) value = value.map(String);
         else if (value !== null) value = String(value);
         const now = Array.isArray(value) ? query.getAll(name) : query.get(name);
@@ -103,7 +105,7 @@
     follow() {
       const query = params();
       const runs = (query.get("runs") || "").split(",").filter(Boolean);
-      const values = window.dash_clientside.callback_context.outputs_list.map((output) => {
+      const values = [].concat(window.dash_clientside.callback_context.outputs_list).map((output) => {
         const name = output.id.slice(4);
         if (name === "runa") return runs[0] || null;
         if (name === "runb") return runs[1] || null;

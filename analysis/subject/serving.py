@@ -18,8 +18,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from analysis.data.errors import SubjectError
@@ -92,7 +93,10 @@ class Served:
             )
 
     def work(self) -> None:
-        """Answer questions in the calling thread until ``stop()``, Ctrl-C, or the end of the server."""
+        """Answer questions in the calling thread until ``stop()``, Ctrl-C, or the end of the server.
+
+        A program that ignores SIGINT, as one does that a shell's script started in the background, goes on.
+        """
         watcher = threading.Thread(target=self._watch, daemon=True)
         watcher.start()
         self._host.serve()
@@ -171,11 +175,13 @@ def serve(
     )
     served = Served(subject, works, server, name)
     try:
-        served.wait_for_url()
-        if not block:
-            served.work_aside()
-            return served
-        served.work()
+        with _interruptible(works) if block else contextlib.nullcontext():
+            served.wait_for_url()
+            if block:
+                served.work()
+            else:
+                served.work_aside()
+                return served
     except BaseException as error:
         served.stop()
         if not (block and isinstance(error, KeyboardInterrupt)):
@@ -183,6 +189,26 @@ def serve(
     else:
         served.stop()
     return None
+
+
+@contextlib.contextmanager
+def _interruptible(works: Host) -> Iterator[None]:
+    """Within, Ctrl-C stops the host also where its KeyboardInterrupt is lost: in an ``except:`` of the program, in
+    ``__del__``, in a weak reference's callback. A handler of the program's own stays."""
+    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not heard or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        works.stopping = True
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _free(host: str) -> int:

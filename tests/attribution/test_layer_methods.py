@@ -164,7 +164,7 @@ def test_a_layer_explains_a_filter_that_comes_after_it_and_no_other() -> None:
     own = found(session, layer_conductance, unit="2:3", layer="2", n_steps=20).values
     assert own[:, 3].abs().min() > 0
     assert not own[:, [0, 1, 2, 4, 5]].any()
-    with pytest.raises(ParameterError, match="Filter 2 of 2 does not depend on 5"):
+    with pytest.raises(ParameterError, match="Unit 2 of 2 does not depend on 5"):
         found(session, layer_conductance, unit="2:2", layer="5")
     with pytest.raises(ParameterError, match="no filter 8 in 5"):
         found(session, neuron_gradient, layer="5", neuron=8)

@@ -1,7 +1,8 @@
-"""Small models of every kind with their data, and the session of each on the CPU."""
+"""Small models of every kind with their data, the session of each on the CPU, and what it says."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -53,5 +54,23 @@ class Shaped(nn.Module):
         return self.wrap(self.linear(x.flatten(1)))
 
 
+class Likeness(OrderedDict[str, Any]):
+    """As the outputs of Hugging Face models: a mapping whose values are attributes too."""
+
+    @property
+    def logits(self) -> Any:
+        return self["logits"]
+
+
 def session(model: nn.Module | None = None, data: Any = None, **options: Any) -> Session:
     return Session(Subject(model or convolutional(), PAIRS if data is None else data, **options), device="cpu")
+
+
+def told(found: Session, what: str) -> str:
+    """What was inferred of something, and why."""
+    return " ".join(f"{row['value']}: {row['why']}" for row in found.description()["inferred"] if row["what"] == what)
+
+
+def limits(found: Session) -> str:
+    """Why views will lack something."""
+    return " ".join(row["reason"] for row in found.description()["limits"])

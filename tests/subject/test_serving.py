@@ -1,6 +1,7 @@
 """``Subject.serve()``: the calling process answers, and afterwards everything is as before."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,8 +13,10 @@ import torch
 
 from analysis.data.errors import SubjectError
 from analysis.jobs import Jobs, directory_for, processes
+from analysis.jobs.host import Host
 from analysis.questions import keys
 from analysis.results import Answers
+from analysis.subject import serving
 from tests.questions.small_subject import checkpoint, subject
 from tests.questions.worker import until
 
@@ -94,24 +97,84 @@ def test_a_taken_port_is_said(tmp_path):
     assert not list((tmp_path / "w").glob("jobs-live-*"))
 
 
-@pytest.mark.parametrize("number", ["SIGINT", "SIGKILL"])
-def test_a_script_that_ends_takes_the_server_with_it(tmp_path, number):
-    import signal
+# As a terminal starts programs: what a shell's script starts in the background ignores SIGINT, and so do its children.
+HEEDS = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+SERVES = """
+from tests.questions.small_subject import subject
+if __name__ == "__main__":
+    subject().serve(port=0, workspace={workspace!r})
+    print("went on", flush=True)
+"""
+# Reads a broken file, and takes the Ctrl-C of that moment for one more reason to skip it.
+SWALLOWS = """
+import torch
+from analysis import Subject
 
-    script = tmp_path / "script.py"
-    script.write_text(
-        "from tests.questions.small_subject import subject\n"
-        "if __name__ == '__main__':\n"
-        f"    subject().serve(port=0, workspace={str(tmp_path / 'w')!r})\n"
-        "    print('went on', flush=True)\n"
-    )
-    environment = processes.environment()
-    process = subprocess.Popen(
-        [sys.executable, str(script)], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    )
+class Files(torch.utils.data.Dataset):
+    pressed = False
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        try:
+            if not Files.pressed and index == 5:
+                Files.pressed = True
+                signal.raise_signal(signal.SIGINT)
+        except:
+            pass
+        return torch.ones(4), index % 2
+
+if __name__ == "__main__":
+    Subject(torch.nn.Linear(4, 2), Files()).serve(port=0, workspace={workspace!r})
+    print("went on", Files.pressed, signal.getsignal(signal.SIGINT) is signal.default_int_handler, flush=True)
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Starts a script; what is left of it ends with the test."""
+    started = []
+
+    def begin(text):
+        path = tmp_path / "script.py"
+        path.write_text(text)
+        command = [sys.executable, str(path)]
+        process = subprocess.Popen(command, cwd=ROOT, env=processes.environment(), stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+    until(lambda: not processes_of(tmp_path / "w"), 8)
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGKILL"])
+def test_a_script_that_ends_takes_the_server_with_it(tmp_path, script, number):
+    process = script(HEEDS + SERVES.format(workspace=str(tmp_path / "w")))
     lines = [process.stdout.readline(), process.stdout.readline()]
     assert "Cutaway is at http://127.0.0.1" in lines[1]
     process.send_signal(getattr(signal, number))
-    rest = process.communicate(timeout=20)[0]
+    rest = process.communicate(timeout=60)[0]
     assert ("went on" in rest) is (number == "SIGINT")
     until(lambda: not processes_of(tmp_path / "w"), 8)
+
+
+def test_ctrl_c_is_heeded_even_where_the_program_swallows_the_interrupt(tmp_path, script):
+    process = script(HEEDS + SWALLOWS.format(workspace=str(tmp_path / "w")))
+    assert "went on True True" in process.communicate(timeout=60)[0]
+
+
+@pytest.mark.parametrize("own", [signal.SIG_IGN, lambda _number, _frame: None], ids=["ignored", "handled"])
+def test_what_the_program_does_with_ctrl_c_itself_stays(tmp_path, own):
+    works = Host(tmp_path, "model", owned=False)
+    before = signal.signal(signal.SIGINT, own)
+    try:
+        with serving._interruptible(works):
+            signal.raise_signal(signal.SIGINT)
+        assert not works.stopping
+        assert signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, before)
