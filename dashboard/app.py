@@ -15,6 +15,7 @@ from dashboard import (
     layer_exports,
     map_exports,
     pictures,
+    sequence_exports,
     services,
     shell,
     shell_callbacks,
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> dash.Dash:
     map_exports.install(app.server, settings.path_prefix)
     attribution_exports.install(app.server, settings.path_prefix)
     feedback_exports.install(app.server, settings.path_prefix)
+    sequence_exports.install(app.server, settings.path_prefix)
     app.layout = shell.layout(subject=bool(settings.subject_name))
     shell_callbacks.register(app)
     for view in VIEWS:

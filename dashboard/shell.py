@@ -153,11 +153,12 @@ def _view_box(view: Any) -> html.Div:
 
 
 def _inspector() -> list[Any]:
-    # Training's, that of the Subject and Layers views, that of the Attribution view: CSS shows the one that fits.
+    # Training's, that of the Subject and Layers views, that of each other view: CSS shows the one that fits.
     return [
         html.Div(id="inspector-body", className="inspector-body"),
         html.Div(id="layers-inspector", className="inspector-body"),
         html.Div(id="at-inspector", className="inspector-body"),
+        html.Div(id="sq-inspector", className="inspector-body"),
     ]
 
 

@@ -10,7 +10,7 @@ from dashboard.views.sequences.callbacks import PARTS
 
 
 def layout() -> list[Any]:
-    """From the layer to its clusters, to sequences, words and units, to memory and causes, in reading order."""
+    """From the layer to its clusters, to sequences, words and units, to causes and memory, in reading order."""
     return [
         html.H1("Sequences", className="visually-hidden"),
         html.Div([part.panel() for part in PARTS], id="sequences-grid", className="grid"),
