@@ -2,7 +2,8 @@
 
 Usage: python benchmarks/run.py [--quick] [--write]
 
---quick: a short run, to see that everything works; its figures mean little. --write: also into benchmarks/RESULTS.md.
+--quick: a short run, to see that everything works; its figures mean little. --write: also into benchmarks/RESULTS.md,
+where the sections of benchmarks that are run by themselves (sequences.py, coclustering.py, moments.py) stay.
 """
 
 from __future__ import annotations
@@ -130,6 +131,13 @@ def _aligned(lines: Iterable[tuple[str, ...]]) -> Iterator[str]:
         yield "| " + " | ".join(cell.ljust(width, fill) for cell, width in zip(line, widths, strict=True)) + " |"
 
 
+def others(before: str, now: str) -> str:
+    """The sections of a file of results that are not written anew, each after an empty line."""
+    sections = [part.rstrip() for part in before.split("\n## ")[1:]]
+    new = {part.partition("\n")[0] for part in now.split("\n## ")[1:]}
+    return "".join(f"\n## {part}\n" for part in sections if part.partition("\n")[0] not in new)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -146,7 +154,7 @@ def main(arguments: list[str] | None = None) -> None:
     text = f"{heading}\n{found}\n"
     print(text)
     if given.write:
-        RESULTS.write_text(text)
+        RESULTS.write_text(text + others(RESULTS.read_text(), text))
 
 
 if __name__ == "__main__":

@@ -57,3 +57,9 @@ def test_goals_are_judged_from_the_figures() -> None:
 def test_bootstrap_surrounds_the_figure() -> None:
     low, high = recorder.bootstrap(lambda at: sum(at) / len(at), 50, draws=200)
     assert 15 < low < 24.5 < high < 35
+
+
+def test_results_of_benchmarks_that_are_run_by_themselves_stay() -> None:
+    before = "# Results\n\nold\n\n## Curves\n\n1\n\n## Similar moments\n\n2\n"
+    assert run.others(before, "# Results\n\nnew\n\n## Curves\n\n3\n") == "\n## Similar moments\n\n2\n"
+    assert run.others(before, "# Results\n") == "\n## Curves\n\n1\n\n## Similar moments\n\n2\n"
