@@ -207,7 +207,7 @@ TASKS: dict[str, Task] = {
     ),
     "DeepLift, 32": Task("deep_lift", 32, 1, B, _captum("DeepLift"), 1.4),
     "LRP, 32": Task("lrp", 32, 1, B, _captum("LRP"), 2.0),
-    "Grad-CAM, 1": Task("layer_grad_cam", 1, 0, B, _captum("LayerGradCam")),
+    "Grad-CAM, 1": Task("layer_grad_cam", 1, 0, B, _captum("LayerGradCam"), 1.3),
     "Grad-CAM, 32": Task("layer_grad_cam", 32, 0, B, _captum("LayerGradCam"), 1.3),
     "Occlusion, 169 windows": Task(
         "occlusion",

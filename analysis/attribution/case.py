@@ -71,6 +71,7 @@ class Case:
         self.channels = self._channels()
         self._refuse_infinite()
         self.classes = self._classes()
+        self._numbers = self._numbered()
         self.notes = self._notes()
         self.module = Explained(self)
         self.publish: Callable[[Found, int, int], None] = lambda _found, _samples, _planned: None
@@ -140,22 +141,25 @@ class Case:
     def score(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
         """What is explained, for rows (r, ...) of inputs: (r,), with a graph if x has one. rows: which instance each
         belongs to; None where x are as many as instances. Only inside the context."""
-        rows = self.rows if rows is None else rows.to("cpu")
         logits = self.logits_of(x, rows)
         if self._tap is not None:
             return self._tap.score()
         return self.score_of(logits, rows)
 
-    def score_of(self, logits: Tensor, rows: Tensor) -> Tensor:
-        """The scores of the explained classes (r,), of logits (r, C)."""
-        classes = [self.classes[row] for row in rows.tolist()]
-        plus = torch.tensor([pair[0] for pair in classes], device=logits.device)
-        found = logits.gather(1, plus[:, None])[:, 0]
+    def score_of(self, logits: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The scores of the explained classes (r,), of logits (r, C). rows: as for ``score``."""
+        chosen = self._numbers if rows is None else self._numbers[rows.to(self._numbers.device)]
+        found = logits.gather(1, chosen)
+        return found[:, 0] - found[:, 1] if chosen.shape[1] > 1 else found.flatten()
+
+    def _numbered(self) -> Tensor:
+        """The classes explained of each instance, int64 (n, 1), or (n, 2) where one is explained against another."""
         if self.contrasts:
             # Of a single number, the score of a class is that against the other one.
-            other = [pair[1] if len(pair) > 1 else 1 - pair[0] for pair in classes]
-            found = found - logits.gather(1, torch.tensor(other, device=logits.device)[:, None])[:, 0]
-        return found
+            pairs = [pair if len(pair) > 1 else (pair[0], 1 - pair[0]) for pair in self.classes]
+        else:
+            pairs = [pair[:1] or (0,) for pair in self.classes]
+        return torch.tensor(pairs, device=self.logits.device)
 
     @property
     def contrasts(self) -> bool:
@@ -182,16 +186,17 @@ class Case:
 
     def logits_of(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
         """Logits (r, C) for rows of inputs. Random numbers within the model are the same in every pass."""
-        rows = self.rows if rows is None else rows.to("cpu")
-        whole = len(rows) == len(self) and bool((rows == self.rows).all())
-        batch = self.batch if whole else self.batch.take(rows)
+        if rows is not None:
+            rows = rows.to("cpu")
+            rows = None if len(rows) == len(self) and torch.equal(rows, self.rows) else rows
+        batch = self.batch if rows is None else self._beside().take(rows)
         x = x.to(self._dtype) if x.dtype != self._dtype else x.clone()  # models may write into what they get
         state = torch.get_rng_state()
         _seed()
         try:
             if self._tap is not None:
-                lengths = None if self.lengths is None else self.lengths[rows]
-                self._tap.begin(len(rows), lengths, self._steps())
+                lengths = self.lengths if self.lengths is None or rows is None else self.lengths[rows]
+                self._tap.begin(len(batch), lengths, self._steps())
             found = self._passed(x, batch)
         finally:
             torch.set_rng_state(state)
@@ -205,6 +210,10 @@ class Case:
             output = self.session.run(batch)
         logits: Tensor = self.session.opened.scores.logits(output, len(batch), graph=True)
         return logits
+
+    def _beside(self) -> Batch:
+        """The batch without what each pass gets from elsewhere, which need not be copied for it."""
+        return self.batch if self.entry is not None else self.batch.with_principal(torch.zeros(()))
 
     def _steps(self) -> int:
         """With the padding; 0 where nothing is padded."""

@@ -68,7 +68,7 @@ class Features:
     def sizes(self, shape: Sequence[int]) -> Tensor:
         """How many numbers of an input of this shape each feature has, int64 (count,)."""
         times = prod(shape) // max(self.groups.numel(), 1)  # each group has axes along which it is one as a whole
-        return torch.bincount(self.groups.reshape(-1) + 1, minlength=self.count + 1)[1:] * times
+        return torch.from_numpy(np.bincount(self.groups.numpy().ravel() + 1, minlength=self.count + 1)[1:] * times)
 
 
 def groups(
@@ -112,13 +112,15 @@ def steps_of(case: Case, row: int) -> int:
 
 def _tokens(case: Case, row: int) -> Features:
     ids: list[int] = case.batch.principal[row].tolist()
-    valid = case.valid().expand(len(case), len(ids), 1)[row, :, 0].tolist()
+    seen, places = case.valid(), range(len(ids))
+    valid: Sequence[int] = places
+    if seen.numel() > 1:
+        valid = seen.expand(len(case), len(ids), 1)[row, :, 0].nonzero()[:, 0].tolist()
     decode = case.session.subject.decode
     own = _special(decode) | {case.session.instances.pad_id}  # padding may come first
-    words = [at for at, number in enumerate(ids) if valid[at] and number not in own]
-    chosen = words or [at for at in range(len(ids)) if valid[at]]
+    chosen = [at for at in valid if ids[at] not in own] or list(valid)
     placed = np.full((case.inputs.shape[1], 1), -1)
-    placed[chosen, 0] = np.arange(len(chosen))
+    placed[chosen, 0] = places[: len(chosen)]
 
     def naming() -> Iterable[str]:
         decoder = decoder_of(decode)

@@ -116,6 +116,8 @@ class LayerPass:
             return normal_form(self._read(value, len(x)))
 
         values = normal(raw)
+        if raw is first and values.dtype == raw.dtype and values.shape == raw.shape and values.stride() == raw.stride():
+            return Point(score, raw, values, self._valid(first, values, rows), lambda values: values, cell)
         return Point(score, raw, values, self._valid(first, values, rows), normal, cell)
 
     def gradient(self, point: Point, *, keep: bool = False) -> Tensor:
@@ -130,9 +132,8 @@ class LayerPass:
             found, *cell = torch.autograd.grad(point.score.sum(), ends, allow_unused=True, retain_graph=keep)
             self._cell_counts |= any(one is not None and bool(one.any()) for one in cell)
         if found is None:
-            what = (
-                "The score" if self._case.unit is None else f"Filter {self._case.unit.index} of {self._case.unit.layer}"
-            )
+            what = "the score" if self._case.unit is None else self._case.unit.name
+            what = what[0].upper() + what[1:]
             raise ParameterError(f"{what} does not depend on {self.info.key}.", "Choose another layer, before it.")
         return point.normal(found)
 

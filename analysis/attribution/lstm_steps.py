@@ -2,7 +2,8 @@
 
 What the instances' inputs give to the gates is computed once for all their versions; each version joins at the step at
 which it is changed for the first time, with the states of its instance. The hyperbolic tangent is computed as
-2 sigmoid(2 x) - 1, which torch does three times as fast.
+1 - 2 sigmoid(-2 x), which torch does three times as fast. So that nothing has to be scaled on the way, the rows of the
+candidate are doubled in the weights, and the cell state c is kept as -2 c; factors of two round nothing.
 
 Source of the equations: Hochreiter & Schmidhuber 1997 with forget gates (Gers et al. 2000), as in ``nn.LSTM``.
 """
@@ -14,6 +15,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+SCALE = -2.0  # of cell states, as they are kept
 
 
 @dataclass
@@ -46,18 +49,20 @@ class Steps:
         self._c = [x.new_zeros(steps + 1, n, self._size) for _ in self._weights]
         for number, (h, c) in enumerate(zip(self._h, self._c, strict=True)):
             if state:
-                h[0], c[0] = state[0][number], state[1][number]
-        buffers = _Buffers(n, self._size, x)
-        for step in range(steps):
-            buffers.gates.copy_(self._given[step])
-            for number, weights in enumerate(self._weights):
-                h, c = self._h[number], self._c[number]
-                if number:
-                    torch.addmm(weights.bias, self._h[number - 1][step + 1], weights.inner, out=buffers.gates)
-                c[step + 1] = c[step]
-                buffers.step(weights, n, h[step], c[step + 1], h[step + 1])
+                h[0] = state[0][number]
+                torch.mul(state[1][number], SCALE, out=c[0])
+        buffers, inner = _Buffers(n, self._size, x), self._given
+        for number, weights in enumerate(self._weights):
+            h, c = self._h[number], self._c[number]
+            if number:
+                inner = torch.addmm(weights.bias, self._h[number - 1][1:].flatten(0, 1), weights.inner)
+                inner = inner.reshape(steps, n, -1)
+            hs, cs = h.unbind(0), c.unbind(0)
+            for step, given in enumerate(inner.unbind(0)):
+                torch.addmm(given, hs[step], weights.recurrent, out=buffers.gates)
+                buffers.step(n, cs[step], cs[step + 1], hs[step + 1])
         self.out = self._h[-1][1:].transpose(0, 1)
-        self.last = torch.stack([h[-1] for h in self._h]), torch.stack([c[-1] for c in self._c])
+        self.last = torch.stack([h[-1] for h in self._h]), torch.stack([c[-1] for c in self._c]).div_(SCALE)
         self.start = tuple(one.clone() for one in state)
 
     def versions(
@@ -88,23 +93,27 @@ class Steps:
         c = [x.new_empty(rows, self._size) for _ in self._weights]
         buffers, before, changes = _Buffers(rows, self._size, x), 0, 0
         for step in range(begin, steps):
-            k, new = there[step], owners[before : there[step]]
-            if len(new):
+            k = there[step]
+            if k > before:
+                new = owners[before:k]
                 for own, kept in (*zip(h[:-1], self._h, strict=False), *zip(c, self._c, strict=True)):
                     torch.index_select(kept[step], 0, new, out=own[before:k])
             if k < rows:
                 torch.index_select(self._h[-1][step + 1], 0, owners[k:], out=out[step, k:])
-            torch.index_select(self._given[step], 0, owners[:k], out=buffers.gates[:k])
+            gates = buffers.of(k)
+            torch.index_select(self._given[step], 0, owners[:k], out=gates)
             if ends[step] > changes:
-                buffers.gates[which[changes : ends[step]]] = anew[changes : ends[step]]
+                gates.index_copy_(0, which[changes : ends[step]], anew[changes : ends[step]])
             for number, weights in enumerate(self._weights):
                 if number:
-                    torch.addmm(weights.bias, h[number - 1][:k], weights.inner, out=buffers.gates[:k])
+                    torch.addmm(weights.bias, h[number - 1][:k], weights.inner, out=gates)
                 result = (out[step] if number == len(h) - 1 else h[number])[:k]
-                buffers.step(weights, k, h[number][:k], c[number][:k], result)
+                gates.addmm_(h[number][:k], weights.recurrent)
+                cell = c[number][:k]
+                buffers.step(k, cell, cell, result)
             h[-1] = out[step]
             before, changes = k, ends[step]
-        return out.transpose(0, 1), (torch.stack(h), torch.stack(c))
+        return out.transpose(0, 1), (torch.stack(h), torch.stack(c).div_(SCALE))
 
     def _begins_alike(self, state: tuple[Tensor, ...], owners: Tensor) -> bool:
         if len(state) != len(self.start):
@@ -130,16 +139,24 @@ class _Buffers:
     """What is written anew at each step: gates (rows, 4H), and room for (rows, H)."""
 
     def __init__(self, rows: int, size: int, like: Tensor) -> None:
-        self.gates, self._room, self._size = like.new_empty(rows, 4 * size), like.new_empty(rows, size), size
+        self.gates, self._all, self._size = like.new_empty(rows, 4 * size), like.new_empty(rows, size), size
+        self._rows = -1
 
-    def step(self, weights: _Weights, k: int, h: Tensor, c: Tensor, out: Tensor) -> None:
-        """One step of the first k rows, whose gates hold what the input gives; c is overwritten, the new h is out."""
-        room = self._room[:k]
-        gates = self.gates[:k].addmm_(h, weights.recurrent).sigmoid_()
-        opened, kept, candidate, shown = gates.view(k, 4, self._size).unbind(1)
-        c.mul_(kept).sub_(opened).addcmul_(opened, candidate, value=2)
-        torch.mul(c, 2, out=room).sigmoid_().mul_(2).sub_(1)
-        torch.mul(shown, room, out=out)
+    def of(self, k: int) -> Tensor:
+        """The gates of the first k rows."""
+        if k != self._rows:
+            self._rows, self._some, self._room = k, self.gates[:k], self._all[:k]
+            self._parts = self._some.view(k, 4, self._size).unbind(1)
+        return self._some
+
+    def step(self, k: int, before: Tensor, after: Tensor, out: Tensor) -> None:
+        """One step of the first k rows, whose gates hold what input and state give: the cell states before it are those
+        after it then, which may be the same memory, and the new h is out."""
+        self.of(k).sigmoid_()
+        opened, kept, candidate, shown = self._parts
+        # -2 (f c + i tanh(g)), with tanh(g) = 2 sigmoid(2 g) - 1
+        torch.mul(before, kept, out=after).addcmul_(opened, candidate.sub_(0.5), value=2 * SCALE)
+        torch.addcmul(shown, shown, torch.sigmoid(after, out=self._room), value=-2, out=out)
 
 
 def _differing(x: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:

@@ -54,10 +54,11 @@ class Players:
         whole = tuple(axis for axis, size in enumerate(groups.shape) if size == 1 < self._shape[axis])
         if whole:  # far fewer to look at
             differs = np.any(differs, axis=whole, keepdims=True)
-        touched = np.broadcast_to(groups, differs.shape)[differs]
-        self.live: NDArray[np.int64] = np.flatnonzero(np.bincount(touched + 1, minlength=features.count + 1)[1:])
+        touched = np.zeros(features.count + 1, bool)  # the last is of values in no group, -1
+        touched[(groups if groups.shape == differs.shape else np.broadcast_to(groups, differs.shape))[differs]] = True
+        self.live: NDArray[np.int64] = touched[:-1].nonzero()[0]
         self.count = len(self.live)
-        place = np.full(features.count + 1, self.count)  # the last is of values in no group: they stay
+        place = np.full(features.count + 1, self.count)  # values in no group stay
         place[self.live] = np.arange(self.count)
         self.column = torch.from_numpy(place[groups]).to(case.inputs.device)
 
@@ -73,26 +74,27 @@ class Players:
         whose values are summed over each token's vector; else at each of its numbers, with 1 along axes that features
         have whole.
         """
-        every = self._every(values)
         if not (even or self._even):
-            return self._spread_out(every)
-        return self._spread_out(every / self.features.sizes(self._shape).numpy()).expand(self._shape)
+            return self._spread_out(values)
+        return self._spread_out(values / self._sizes).expand(self._shape)
 
     def laid_errors(self, errors: NDArray[np.float64], *, even: bool = False) -> Tensor:
         """Standard errors in the form of ``laid``. Those of a token's vector are such that their squares add up to that
         of the token, as whoever sums a vector up takes its numbers to be independent."""
         if not self._even:
             return self.laid(errors, even=even)
-        sizes = self.features.sizes(self._shape).numpy()
-        return self._spread_out(self._every(errors) / np.sqrt(sizes)).expand(self._shape)
+        return self._spread_out(errors / np.sqrt(self._sizes)).expand(self._shape)
 
-    def _every(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        every = np.zeros(self.features.count, np.float64)
-        every[self.live] = values
-        return every
+    @property
+    def _sizes(self) -> NDArray[np.int64]:
+        """Numbers of each feature that differs, (count,)."""
+        sizes: NDArray[np.int64] = self.features.sizes(self._shape).numpy()[self.live]
+        return sizes
 
-    def _spread_out(self, every: NDArray[np.float64]) -> Tensor:
-        return torch.from_numpy(np.append(every, 0.0).astype(np.float32)[self.features.groups.numpy()])
+    def _spread_out(self, values: NDArray[np.float64]) -> Tensor:
+        every = np.zeros(self.count + 1, np.float32)
+        every[:-1] = values
+        return torch.from_numpy(every[self.column.cpu().numpy()])
 
     @property
     def note(self) -> str:

@@ -11,6 +11,7 @@ PREDICTED, TRUE = "predicted", "true"
 REMEDY = "Give 'predicted', 'true', a class number such as '3', or two of them such as '3-5'."
 _CLASSES = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 POOLS = ("mean", "max")  # over the positions of a unit
+NAMED = 6  # units that are listed by number
 
 
 @dataclass(frozen=True)
@@ -57,23 +58,43 @@ class Target:
 
 @dataclass(frozen=True)
 class Unit:
-    """A filter or hidden unit that is explained instead of an output. layer: its key. pool: 'mean' or 'max' over its
-    positions, before a rectifier."""
+    """A filter or hidden unit that is explained instead of an output, or the mean of several of a layer.
+
+    layer: its key. pool: 'mean' or 'max' over its positions, before a rectifier; of each, where they are several.
+    others: further units, in any order; kept ascending, without repetition.
+    """
 
     layer: str
     index: int
     pool: str = "mean"
+    others: tuple[int, ...] = ()
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """All units, ascending."""
+        return tuple(sorted({self.index, *self.others}))
+
+    @property
+    def name(self) -> str:
+        """'unit 3 of lstm', 'units 1, 5 and 7 of lstm', 'the 12 units 1, 5, 7, … of lstm'."""
+        numbers = [str(number) for number in self.indices]
+        if len(numbers) == 1:
+            return f"unit {numbers[0]} of {self.layer}"
+        if len(numbers) > NAMED:
+            return f"the {len(numbers)} units {', '.join(numbers[: NAMED - 2])}, … of {self.layer}"
+        return f"units {', '.join(numbers[:-1])} and {numbers[-1]} of {self.layer}"
 
     @classmethod
     def parse(cls, text: str) -> Unit | None:
-        """Read 'layer:17' or 'layer:17:max'; None for ''. Raises ParameterError."""
+        """Read 'layer:17', 'layer:17:max', or of several 'layer:1+5+7'; None for ''. Raises ParameterError."""
         if not text:
             return None
         rest, _, pool = text.rpartition(":") if text.endswith(tuple(f":{pool}" for pool in POOLS)) else (text, "", "")
         layer, _, index = rest.rpartition(":")
-        if not layer or not re.fullmatch(r"\d{1,9}", index):
+        if not layer or not re.fullmatch(r"\d{1,9}(\+\d{1,9})*", index):
             raise ParameterError(f"The unit {text[:60]!r} cannot be read.", "Give a layer and a number: 'conv2:17'.")
-        return cls(layer, int(index), pool or "mean")
+        first, *others = sorted({int(number) for number in index.split("+")})
+        return cls(layer, first, pool or "mean", tuple(others))
 
     def __str__(self) -> str:
-        return f"{self.layer}:{self.index}" + ("" if self.pool == "mean" else f":{self.pool}")
+        return f"{self.layer}:{'+'.join(map(str, self.indices))}" + ("" if self.pool == "mean" else f":{self.pool}")

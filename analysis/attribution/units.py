@@ -1,4 +1,4 @@
-"""A unit of a layer as a score: its activation, with a graph back to the input."""
+"""A unit of a layer as a score, or the mean of several: its activation, with a graph back to the input."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Reader:
         [self.info] = session.infos([unit.layer])
         if self.info.reason:
             raise NotFound(f"The layer {unit.layer!r} cannot be read: {self.info.reason}.", "Choose another layer.")
-        if unit.index >= self.info.filters:
+        if unit.indices[-1] >= self.info.filters:
             raise NotFound(
-                f"There is no filter {unit.index:,} in {unit.layer}: it has {self.info.filters:,}.",
+                f"There is no filter {unit.indices[-1]:,} in {unit.layer}: it has {self.info.filters:,}.",
                 "Choose one of the layer's.",
             )
         self.unit = unit
@@ -46,7 +46,8 @@ class Reader:
         self._taps.begin(rows, lengths, padded or None)
 
     def score(self) -> Tensor:
-        """The unit's activation in the pass that ended, (r,): mean or largest over its valid positions.
+        """The unit's activation in the pass that ended, (r,): mean or largest over its valid positions; of several
+        units their mean.
 
         Raises:
             NotFound: the pass did not reach the layer.
@@ -54,17 +55,19 @@ class Reader:
         tap: Tap | None = self._taps.take().get(self.info.key)
         if tap is None:
             raise NotFound(f"The instance does not reach {self.info.key}.", "Choose another layer or instance.")
+        units = list(self.unit.indices)
+        chosen = tap.values[:, units] if len(units) > 1 else tap.values[:, units[0], None]
         if tap.values.dim() == 2:
-            return tap.values[:, self.unit.index]
-        values = tap.values[:, self.unit.index].flatten(1)
+            return chosen.mean(1)
+        values = chosen.flatten(2)
         lengths = tap.lengths
         if lengths is None and self.info.kind in ("conv", "recurrent"):
             # As in an extraction: a layer with fewer steps than its padded input.
             lengths = valid_steps(*self._steps, tuple(tap.values.shape[2:]))
-        valid = torch.ones_like(values, dtype=torch.bool)
+        valid = torch.ones_like(values[:, 0], dtype=torch.bool)
         if lengths is not None and tap.values.dim() == 3:
-            steps = torch.arange(values.shape[1], device=values.device)
-            valid = steps < lengths.to(values.device).clamp(1, values.shape[1])[:, None]
+            steps = torch.arange(values.shape[2], device=values.device)
+            valid = steps < lengths.to(values.device).clamp(1, values.shape[2])[:, None]
         if self.unit.pool == "max":
-            return values.masked_fill(~valid, -torch.inf).amax(1)
-        return torch.where(valid, values, 0.0).sum(1) / valid.sum(1)
+            return values.masked_fill(~valid[:, None], -torch.inf).amax(2).mean(1)
+        return (torch.where(valid[:, None], values, 0.0).sum(2) / valid.sum(1)[:, None]).mean(1)

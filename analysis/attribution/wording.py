@@ -24,6 +24,8 @@ def target_name(case: Case, row: int = 0) -> str:
         [info] = case.session.infos([unit.layer])
         word = "filter" if info.kind == "conv" else "unit"
         pool = "the largest activation of " if unit.pool == "max" else ""
+        if unit.others:
+            return f"{pool or 'the mean of '}{unit.name}"
         return f"{pool}{word} {unit.index} of {unit.layer}"
     names = [repr(str(case.session.class_names[number])) for number in case.classes[row]]
     form = case.session.opened.scores.form

@@ -78,13 +78,15 @@ def integrated(case: Case, told: Told, base: Tensor, steps: int, most: int = 0) 
     n, way = len(case), case.inputs - base
     places, weights = gradients.nodes(steps)
     at_once = max(1, case.at_most(most or gradients.ROWS) // n)
-    total = torch.zeros_like(base)
+    total = way.new_zeros(way.shape)
     for first in range(0, steps, at_once):
         told(first, steps, "steps", "Integrated Gradients")
         some = slice(first, first + at_once)
         alphas = _column(places[some], base)
-        found = gradients.at(case, (base + alphas * way).flatten(0, 1), case.rows.repeat(len(alphas)), most)
-        total += (found.unflatten(0, (-1, n)) * _column(weights[some], base)).sum(0)
+        points = torch.addcmul(base, alphas, way).flatten(0, 1)
+        found = gradients.at(case, points, case.rows.repeat(len(alphas)), most)
+        shares = torch.as_tensor(weights[some], dtype=base.dtype, device=base.device)
+        total.view(-1).addmv_(found.reshape(len(shares), -1).t(), shares)
     return total * way
 
 

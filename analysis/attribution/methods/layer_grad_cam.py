@@ -36,7 +36,8 @@ def class_map(case: Case, info: LayerInfo, relu: bool = True, notes: list[str] |
         weights = point.pooled(layer.gradient(point))
         if notes is not None:
             notes += layer.notes
-    found = torch.einsum("nf,nf...->n...", weights, point.masked(point.values.detach()))
+    values = point.masked(point.values.detach())
+    found = torch.bmm(weights[:, None], values.reshape(*weights.shape, -1)).reshape(len(weights), *values.shape[2:])
     return found.clamp_min(0) if relu else found
 
 
@@ -45,7 +46,7 @@ def upsampled(case: Case, found: Tensor) -> Tensor:
     with 1 along channels or features, 0 at padding."""
     sizes = [case.inputs.shape[axis] for axis in case.places]
     if list(found.shape[1:]) != sizes:
-        found = F.interpolate(found[:, None], sizes, mode=_MODES[len(sizes)], align_corners=False)[:, 0]
+        found = F.interpolate(found[:, None], sizes, mode=_MODES[len(sizes)], align_corners=False)
     shape = [size if axis in (0, *case.places) else 1 for axis, size in enumerate(case.inputs.shape)]
     values = found.reshape(shape).to(case.inputs.dtype)
     return torch.where(case.valid(), values, 0.0) if case.lengths is not None else values
