@@ -96,4 +96,7 @@ def _unit(text: str) -> str:
         unit = Unit.parse(text)
     except ParameterError:
         unit = None
-    return f"unit {unit.index} of {_word('layer', unit.layer, {})}" if unit is not None else text
+    if unit is None:
+        return text
+    what = f"{len(unit.indices):,} units" if unit.others else f"unit {unit.index}"
+    return f"{what} of {_word('layer', unit.layer, {})}"

@@ -115,15 +115,15 @@ QUESTIONS: tuple[Question, ...] = (
         "analysis.sequences.one:sequence_states",
         priority=QUICK,
     ),
-    Question("sequence_memory", 1, "How long {layer} remembers", "analysis.sequences.memory:sequence_memory"),
-    Question("sequence_index", 1, "States of {layer}, for the search", "analysis.sequences.index:sequence_index"),
+    Question("sequence_memory", 2, "How long {layer} remembers", "analysis.sequences.memory:sequence_memory"),
+    Question("sequence_index", 2, "States of {layer}, for the search", "analysis.sequences.index:sequence_index"),
     Question(
         "sequence_similar",
         1,
-        "Moments like steps {start} to {stop} of instance {instance}",
+        "Moments like those of a span of instance {instance}",
         "analysis.sequences.similar:sequence_similar",
     ),
-    Question("sequence_ablation", 1, "Test: {mode} units of {layer}", "analysis.sequences.causes:sequence_ablation"),
+    Question("sequence_ablation", 1, "Test of units of {layer}", "analysis.sequences.causes:sequence_ablation"),
 )
 
 

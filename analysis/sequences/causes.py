@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from analysis.layers.ablation import verdict
 from analysis.layers.passes import batches
@@ -45,8 +46,8 @@ def moved(
 ) -> list[dict[str, Any]]:
     """Words by how far the instances that hold them move beyond those that do not.
 
-    Ranked by how far the interval of that difference (Welch, 95 %) stays from 0; words whose interval holds 0 follow,
-    by the same distance.
+    Ranked by how far the interval of that difference (Welch, 1947) stays from 0, at a level at which one of 20 such
+    lists holds a word by chance (Bonferroni); words whose interval holds 0 follow, and are not 'clear'.
 
     Args:
         shift: of each instance, (n,). holds: numbers of the instances that hold a word, by its id. fewest: instances
@@ -54,14 +55,14 @@ def moved(
 
     Returns:
         [{'id', 'instances', 'shift': mean of those that hold it, 'low', 'high': its 95 % interval, 'without': mean of
-        the others or None}].
+        the others or None, 'clear': bool}].
     """
     found: list[tuple[float, dict[str, Any]]] = []
+    looked_at = {word: rows for word, rows in holds.items() if len(rows) >= min(fewest, len(shift))}
+    level = 1 - 0.025 / max(1, len(looked_at))
     total, squares, n = float(shift.sum()), float((shift**2).sum()), len(shift)
-    for word, rows in holds.items():
+    for word, rows in looked_at.items():
         own = shift[rows]
-        if len(own) < min(fewest, n):
-            continue
         mean = float(own.mean())
         error = float(own.var(ddof=1) / len(own)) if len(own) > 1 else 0.0
         rest = n - len(own)
@@ -69,10 +70,13 @@ def moved(
         clear = -np.inf
         if other is not None and rest > 1:
             left = max(0.0, squares - float((own**2).sum()) - rest * other**2) / (rest - 1) / rest
-            clear = abs(mean - other) - 1.96 * float(np.sqrt(error + left))
-        wide = 1.96 * float(np.sqrt(error))
+            clear = abs(mean - other)
+            if error + left > 0:  # Student's t: of five instances, the normal would call dozens of words clear
+                freedom = (error + left) ** 2 / (error**2 / max(len(own) - 1, 1) + left**2 / (rest - 1))
+                clear -= float(stdtrit(freedom, level)) * float(np.sqrt(error + left))
+        wide = float(stdtrit(max(len(own) - 1, 1), 0.975)) * float(np.sqrt(error))
         value = {"id": word, "instances": len(own), "shift": mean, "low": mean - wide, "high": mean + wide}
-        found.append((clear, value | {"without": other}))
+        found.append((clear, value | {"without": other, "clear": clear > 0}))
     found.sort(key=lambda pair: (-pair[0], -abs(pair[1]["shift"]), pair[1]["id"]))
     return [value for _, value in found[:listed]]
 
@@ -99,9 +103,9 @@ def sequence_ablation(
     Returns:
         As ``analysis.layers.ablation.verdict``, and 'layer', 'state', 'depth', 'units', 'mode', 'value'; 'shift': mean
         change of the margin of the unchanged prediction, in logits; 'tokens': see ``moved``, each with its 'name', []
-        of series; 'random': the same with as many other units drawn at random, {'change': mean over draws, 'low',
-        'high': smallest and largest, 'flips': mean, 'draws', 'count': units of a draw, 'reason': why there is none, or
-        ''}. No arrays.
+        of series; 'random': the same with as many units drawn at random, {'change': mean over draws, 'low', 'high':
+        smallest and largest, 'flips': mean, 'draws', 'count': units of a draw, 'from': 'others', or 'all' where there
+        are too few others, 'reason': why there is none, or ''}. No arrays.
 
     Raises:
         NotFound: no such layer. ParameterError: as ``silence.checked``. SequenceError: as ``silenced``.
@@ -141,13 +145,15 @@ def _control(
     """The same with other units of the same number."""
     others = np.setdiff1d(np.arange(source.units), chosen)
     found: dict[str, Any] = {"change": None, "low": None, "high": None, "flips": None, "draws": 0}
-    found |= {"count": len(chosen), "reason": ""}
+    found |= {"count": len(chosen), "reason": "", "from": "others"}
+    if not len(others):
+        return found | {"reason": "These are all units of the layer: there are no others to draw from."}
     if len(others) < len(chosen):
-        return found | {"reason": f"The layer has only {len(others):,} other units."}
+        others, found["from"] = np.arange(source.units), "all"
     random_state = int(session.sample["random_state"])
     rng = np.random.default_rng([SEED, random_state])
     extraction, told, flips = session.extraction(), [], []
-    seen: set[tuple[int, ...]] = set()
+    seen: set[tuple[int, ...]] = {chosen}
     for number in range(DRAWS):
         drawn = tuple(sorted(int(unit) for unit in rng.choice(others, len(chosen), replace=False)))
         if drawn in seen:
@@ -158,7 +164,9 @@ def _control(
         one = verdict(extraction, rows, logits, random_state)
         told.append(one["change"])
         flips.append(one["flips"])
-    found |= {"flips": float(np.mean(flips)), "draws": len(seen)}
+    if not told:
+        return found | {"reason": "No other units came up in the draws."}
+    found |= {"flips": float(np.mean(flips)), "draws": len(told)}
     if None not in told:
         found |= {"change": float(np.mean(told)), "low": float(min(told)), "high": float(max(told))}
     return found

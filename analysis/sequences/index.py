@@ -18,7 +18,8 @@ from analysis.sequences.sources import Source
 GRAIN = 100  # parts of a unit's scale that are told apart
 PERCENTILE = 99
 MEASURED = 256  # instances, evenly spaced, of which the scale is taken
-LARGEST = 2 << 30  # bytes of an index
+NUMBERS = 1 << 26  # states that are held for it; of longer sequences every other, third, ... step is measured
+LARGEST = 1 << 30  # bytes of an index
 
 
 def scales(session: Any, context: Any, source: Source) -> NDArray[np.float32]:
@@ -31,11 +32,12 @@ def scales(session: Any, context: Any, source: Source) -> NDArray[np.float32]:
         batch = session.batch(chosen[start : start + session.batch_size])
         if len(batch):
             chunk = states.of_batch(session, batch, source)
-            found.append(np.abs(chunk.states[states.valid(chunk)]))
+            every = max(1, -(-len(chosen) * chunk.states[0].size // NUMBERS))
+            found.append(np.abs(chunk.states[:, ::every][states.valid(chunk)[:, ::every]]))
     sizes = np.concatenate(found) if found else np.zeros((0, source.units), np.float32)
     if not len(sizes):
         raise SequenceError("No instance of the sample has a step: all are empty or padding.", "Choose a larger one.")
-    return np.percentile(sizes, PERCENTILE, axis=0).astype(np.float32)
+    return np.percentile(sizes, PERCENTILE, axis=0, overwrite_input=True).astype(np.float32)
 
 
 def coded(values: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int8]:
@@ -43,6 +45,17 @@ def coded(values: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np
     parts = np.divide(GRAIN * values.astype(np.float64), scale, out=np.zeros(values.shape), where=scale > 0)
     # A state that is the threshold itself stays so in spite of the division.
     return np.clip(np.trunc(parts + np.sign(parts) * 2e-5), -127, 127).astype(np.int8)
+
+
+def _by_unit(parts: list[NDArray[np.int8]], units: int) -> NDArray[np.int8]:
+    """Codes (U, S) of parts (s, U), which are given up one by one, so that there are never two copies of all."""
+    found = np.empty((units, sum(len(part) for part in parts)), np.int8)
+    first, parts[:] = 0, parts[::-1]
+    while parts:
+        part = parts.pop()
+        found[:, first : first + len(part)] = part.T
+        first += len(part)
+    return found
 
 
 def sequence_index(
@@ -69,7 +82,7 @@ def sequence_index(
     direction = np.ones(len(scale), np.int8)
     for chunk in states.read(session, context, source, "Noting which units are on"):
         good, direction = states.valid(chunk), chunk.direction
-        codes.append(coded(chunk.states[good], scale).T)
+        codes.append(coded(chunk.states[good], scale))
         places.append(np.nonzero(good)[1].astype(np.int32))
         lengths += good.sum(1).tolist()
         rows += chunk.rows.tolist()
@@ -79,7 +92,7 @@ def sequence_index(
                 f"The states of {len(rows):,} instances already fill {LARGEST >> 30} GB.", "Choose a smaller sample."
             )
     arrays: dict[str, NDArray[Any]] = {
-        "codes": np.ascontiguousarray(np.concatenate(codes, 1)),
+        "codes": _by_unit(codes, len(scale)),
         "scale": scale,
         "step": np.concatenate(places),
         "offset": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from analysis.data.batch import Batch
+from analysis.sequences.states import valid_input
 
 LEARNED = 512  # instances of the sample from which bins and motifs are learnt, evenly spaced
 LEARNED_VALUES = 1 << 24  # numbers that are held for it, at most
@@ -39,8 +40,8 @@ def channel_names(session: Any, channels: int) -> list[str]:
 
 @dataclass(frozen=True)
 class Lesson:
-    """Some series of the sample, without padding. values: (T, C) of each, as they go into the model. shown: (C', T) in
-    shown units, C' = C; where they cannot be shown so, the same numbers. channels: names."""
+    """Some series of the sample, without padding behind. values: (T, C) of each, as they go into the model. shown:
+    (C', T) in shown units, C' = C; where they cannot be shown so, the same numbers. channels: names."""
 
     values: list[NDArray[np.float32]]
     shown: list[NDArray[np.float32]]
@@ -48,7 +49,7 @@ class Lesson:
 
 
 def lesson(session: Any, context: Any) -> Lesson:
-    """Series from all over the sample. No pass of the model is made."""
+    """Series from all over the sample; padding in front or in the middle is NaN. No pass of the model is made."""
     indices = np.asarray(session.extraction().indices)
     count = min(LEARNED, len(indices))
     chosen = indices[np.unique(np.linspace(0, len(indices) - 1, count).astype(np.int64))] if count else indices
@@ -61,9 +62,10 @@ def lesson(session: Any, context: Any) -> Lesson:
         if not len(batch):
             continue
         given = values_of(session, batch).numpy()
+        good = valid_input(session, batch)
         for row, index in enumerate(batch.indices.tolist()):
             length = given.shape[1] if batch.lengths is None else int(batch.lengths[row])
-            values.append(given[row, :length].copy())
+            values.append(np.where(good[row, :length, None], given[row, :length], np.float32(np.nan)))
             picture = np.asarray(session.display(index), np.float32)
             shown.append(picture if picture.shape == values[-1].T.shape else values[-1].T)
             held += values[-1].size

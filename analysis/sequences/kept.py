@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+PART = 1 << 20  # numbers that are looked at together
+
 
 def kept(states: NDArray[Any], previous: NDArray[Any]) -> NDArray[np.float64]:
     """Share of the previous state that survives, in 0..1.
@@ -23,11 +25,18 @@ def kept(states: NDArray[Any], previous: NDArray[Any]) -> NDArray[np.float64]:
     Returns:
         (...); NaN where the previous state is 0 in all units, or not a number.
     """
-    now, before = np.asarray(states, np.float64), np.asarray(previous, np.float64)
-    total = np.abs(before).sum(-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share: NDArray[np.float64] = survived(now, before).sum(-1) / total
-    return np.where(total > 0, share, np.nan)
+    now, before = np.broadcast_arrays(np.asarray(states), np.asarray(previous))
+    shape, units = now.shape[:-1], now.shape[-1]
+    now, before = (one.reshape(int(np.prod(shape)), units) for one in (now, before))
+    found = np.full(len(now), np.nan)
+    many = max(1, PART // max(units, 1))
+    for start in range(0, len(now), many):  # in parts: in float64, long sequences would take many times their memory
+        part = slice(start, start + many)
+        own, gone = now[part].astype(np.float64), before[part].astype(np.float64)
+        total = np.abs(gone).sum(-1)
+        left = survived(own, gone).sum(-1)
+        np.divide(left, total, out=found[part], where=total > 0)
+    return found.reshape(shape)
 
 
 def survived(states: NDArray[Any], previous: NDArray[Any]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from analysis.sequences.kept import kept
 from analysis.sequences.states import Chunk
 
 DENSE, BY_OCTAVE, LONGEST = 16, 8, 8192  # lags: all up to 16, then 8 in each doubling
+BLOCK = 256  # units that are followed at once
 POSITIONS = 512  # of which the mean share kept is told
 
 
@@ -71,6 +73,13 @@ class Survival:
         reached = int((self.followed > 0).sum())
         had, left = self.had[:reached], self.left[:reached]
         return self.lags[:reached], _product(had.sum(1), left.sum(1)), _product(had, left)
+
+
+def _blocks(forward: int, units: int) -> Iterator[tuple[slice, int]]:
+    """Units in blocks of one direction, so that no large array is copied at once; 1, or -1 to go backwards."""
+    for first, end, turn in ((0, forward, 1), (forward, units, -1)):
+        for start in range(first, end, BLOCK):
+            yield slice(start, min(end, start + BLOCK)), turn
 
 
 def _product(had: NDArray[np.float64], left: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -153,10 +162,8 @@ def sequence_memory(
             lasting, direction = Survival(chunk.states.shape[2]), chunk.direction
         good = states.valid(chunk)
         forward = int((direction > 0).sum())
-        if forward:
-            lasting.add(chunk.states[..., :forward], good, slice(0, forward))
-        if forward < len(direction):
-            lasting.add(chunk.states[:, ::-1, forward:], good[:, ::-1], slice(forward, None))
+        for units, turn in _blocks(forward, len(direction)):
+            lasting.add(chunk.states[:, ::turn, units], good[:, ::turn], units)
         ruler.add(chunk)
         reading.add(chunk, forward)
         steps, sequences = steps + int(good.sum()), sequences + len(chunk)

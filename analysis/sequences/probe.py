@@ -13,6 +13,7 @@ from analysis.sequences.states import Chunk
 
 WORDS = 20  # most frequent ones that are told apart
 STEPS = 40_000  # whose states are held, at most
+EACH = 5_000  # steps of an instance that are held, the first ones; so that there are at least 4 instances
 NUMBERS = 16 << 20  # of states that are held, at most
 WIDEST = 256  # units; of more, random mixtures are read (Johnson and Lindenstrauss, 1984)
 RIDGE = 1e-3  # penalty, for each step, on standardised states
@@ -37,6 +38,9 @@ class Probe:
     Of texts: which of the 20 most frequent words it was, among steps where it was one of these: accuracy against always
     naming the commonest. Of series: the channels' values: R^2, where predicting the mean has 0. Ridge regression in
     closed form, on 70 % of the instances, judged by the others. Of a bidirectional layer the forward half is read.
+
+    What is read now tells of what was read before, without any memory, where neighbours are alike: smooth series, or
+    words that come in pairs. So the same reader is given the step's own input too: 'input'.
     """
 
     def __init__(self, session: Any) -> None:
@@ -62,7 +66,7 @@ class Probe:
             self._seen += 1
             if (self._seen - 1) % self._every:
                 continue
-            length = int(chunk.lengths[row])
+            length = min(int(chunk.lengths[row]), EACH)
             values = self._mixed(chunk.states[row, :length, :width])
             one = _Held(values, read[row, :length].copy(), good[row, :length].copy())
             self._held.append(one)
@@ -82,10 +86,11 @@ class Probe:
         return values @ self._mix
 
     def result(self) -> dict[str, Any]:
-        """{'what': sentence, 'metric': 'accuracy' or 'r2', 'lags', 'score', 'chance': [one for each lag], 'n': held-out
-        steps at each, 'instances': held, 'reason': why there is none, or ''}."""
+        """{'what': sentence, 'metric': 'accuracy' or 'r2', 'lags', 'score', 'chance', 'input': [one for each lag: of
+        the state, of no reader, of the step's own input], 'n': held-out steps at each, 'instances': held, 'reason':
+        why there is none, or ''}."""
         found: dict[str, Any] = {"metric": "accuracy" if self._text else "r2", "instances": len(self._held)}
-        found |= {"lags": [], "score": [], "chance": [], "n": [], "reason": "", "what": self._what()}
+        found |= {"lags": [], "score": [], "chance": [], "input": [], "n": [], "reason": "", "what": self._what()}
         if self._session.kind not in ("text", "series"):
             return found | {"reason": f"Instances are of kind {self._session.kind!r}: nothing is read step by step."}
         if len(self._held) < 4:
@@ -100,7 +105,7 @@ class Probe:
             told = self._told(taught, held_out, lag, names)
             if told is None:
                 break
-            for name, value in zip(("lags", "score", "chance", "n"), (lag, *told), strict=True):
+            for name, value in zip(("lags", "score", "chance", "input", "n"), (lag, *told), strict=True):
                 found[name].append(value)
         if not found["lags"]:
             found["reason"] = f"Too few steps: the probe needs {FEWEST} to learn from, and as many to be judged by."
@@ -119,45 +124,49 @@ class Probe:
 
     def _told(
         self, taught: list[_Held], held_out: list[_Held], lag: int, names: NDArray[np.int64]
-    ) -> tuple[float, float, int] | None:
-        """Score, chance and held-out steps at a lag; None where there are too few."""
-        x, y = self._pairs(taught, lag, names)
-        x_new, y_new = self._pairs(held_out, lag, names)
+    ) -> tuple[float, float, float, int] | None:
+        """Score, chance, score of the input alone, and held-out steps at a lag; None where there are too few."""
+        x, y, own = self._pairs(taught, lag, names)
+        x_new, y_new, own_new = self._pairs(held_out, lag, names)
         if min(len(x), len(x_new)) < FEWEST:
             return None
-        guess = _ridge(x, y, x_new)
+        guess, plain = _ridge(x, y, x_new), _ridge(own, y, own_new)
         if self._text:
             commonest = int(y.sum(0).argmax())
             meant = y_new.argmax(1)
-            return float((guess.argmax(1) == meant).mean()), float((meant == commonest).mean()), len(x_new)
+            right, alone = (float((one.argmax(1) == meant).mean()) for one in (guess, plain))
+            return right, float((meant == commonest).mean()), alone, len(x_new)
         spread = ((y_new - y_new.mean(0)) ** 2).sum(0)
-        lost = ((y_new - guess) ** 2).sum(0)
         varied = spread > 1e-12
         if not varied.any():
             return None
-        return float((1 - lost[varied] / spread[varied]).mean()), 0.0, len(x_new)
+        lost = [((y_new - one) ** 2).sum(0)[varied] / spread[varied] for one in (guess, plain)]
+        return float((1 - lost[0]).mean()), 0.0, float((1 - lost[1]).mean()), len(x_new)
 
     def _pairs(
         self, held: list[_Held], lag: int, names: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """States (k, U), and what was read ``lag`` steps before: one-hot words (k, W), or values (k, channels)."""
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """States (k, U), what was read ``lag`` steps before, one-hot words (k, W) or values (k, channels), and what was
+        read at the step itself, in the same form; 0 for rarer words and NaN."""
         xs: list[NDArray[Any]] = [np.zeros((0, held[0].values.shape[1]))]
         ys: list[NDArray[Any]] = [np.zeros((0, len(names) if self._text else held[0].read.shape[1]))]
+        owns = list(ys)
         for one in held:
             length = len(one.values)
             if lag >= length:
                 continue
             use = one.good[: length - lag] & one.good[lag:]
-            read, values = one.read[: length - lag], one.values[lag:]
+            told = one.read[:, None] == names if self._text else one.read
+            read, values = told[: length - lag], one.values[lag:]
             if self._text:
-                same = read[:, None] == names
-                use &= same.any(1)
-                read = same
+                use &= read.any(1)
             else:
                 use &= np.isfinite(read).all(1)
             xs.append(values[use])
             ys.append(read[use])
-        return np.concatenate(xs).astype(np.float64), np.concatenate(ys).astype(np.float64)
+            owns.append(np.nan_to_num(told[lag:][use], posinf=0, neginf=0))
+        found = [np.concatenate(each).astype(np.float64) for each in (xs, ys, owns)]
+        return found[0], found[1], found[2]
 
 
 def _ridge(x: NDArray[np.float64], y: NDArray[np.float64], x_new: NDArray[np.float64]) -> NDArray[np.float64]:

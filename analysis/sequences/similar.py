@@ -206,7 +206,7 @@ def sequence_similar(
         "steps": int(answer.json["steps"]),
         "sequences": int(answer.json["sequences"]),
         "seconds": seconds,
-        "rule": RULE.format(share=f"{100 * threshold:g} %", few=FEW),
+        "rule": RULE.format(share=f"{level} %", few=FEW),
         "threshold": threshold,
         "length": len(span),
     }, arrays
@@ -234,11 +234,14 @@ def _span(
     if not steps:
         raise SequenceError(f"Instance {instance:,} has no steps but padding.", "Choose another.")
     if not 0 <= start <= stop < steps or not good[start : stop + 1].all():
-        raise ParameterError(
-            f"Instance {instance:,} has no steps {start:,} to {stop:,}.", f"Its steps are 0 to {steps - 1:,}."
-        )
+        raise ParameterError(f"Instance {instance:,} has no {_named(start, stop)}.", f"Its steps are 1 to {steps:,}.")
     first = int(good[:start].sum())
     return chunk.states[0, start : stop + 1], (first, first + stop - start)
+
+
+def _named(start: int, stop: int) -> str:
+    """Steps as the page counts them, from 1."""
+    return f"step {start + 1:,}" if start == stop else f"steps {start + 1:,} to {stop + 1:,}"
 
 
 def _chosen(
@@ -261,7 +264,7 @@ def _chosen(
     found = on_through(codes, level)
     if not found:
         raise SequenceError(
-            f"No unit is on through steps {start:,} to {stop:,} of instance {instance:,}, with the same sign and at "
+            f"No unit is on through {_named(start, stop)} of instance {instance:,}, with the same sign and at "
             f"least {level} % of its 99th percentile.",
             "Choose a shorter span, or a lower threshold.",
         )

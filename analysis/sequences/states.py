@@ -298,11 +298,11 @@ def _check_numbers(chunk: Chunk, source: Source) -> None:
         return
     wrong = np.argwhere(~np.isfinite(chunk.states) & valid(chunk)[..., None])
     if len(wrong):
-        row, step, unit = wrong[0].tolist()
+        row, step, unit = wrong[0].tolist()  # steps are told as the page counts them, from 1
         value = "NaN" if np.isnan(chunk.states[row, step, unit]) else "infinite"
         raise NotANumber(
             f"The {source.state} state of {source.layer!r} is {value} in instance {int(chunk.indices[row]):,} at step "
-            f"{step:,} (unit {unit:,}).",
+            f"{step + 1:,} (unit {unit:,}).",
             "Look at what this instance holds there, or choose another layer or checkpoint.",
         )
     chunk.states[~np.isfinite(chunk.states)] = 0  # of padding, which counts nowhere

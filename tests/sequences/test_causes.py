@@ -248,7 +248,9 @@ def test_the_answer_counts_flips_and_draws_a_control(tmp_path: Path) -> None:
     whole = asked(session, "sequence_ablation", units=list(range(16)), **told).value
     assert whole["accuracy_after"] == pytest.approx(0.25, abs=0.1)
     assert whole["random"]["change"] is None
-    assert "only 0 other" in whole["random"]["reason"]
+    assert "all units of the layer" in whole["random"]["reason"]
+    most = asked(session, "sequence_ablation", units=list(range(12)), **told).value["random"]
+    assert (most["from"], most["count"], most["draws"]) == ("all", 12, 3)
 
 
 def test_series_without_labels_still_move(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from analysis.sequences import kept as module
 from analysis.sequences.kept import kept
 
 VALUES = st.floats(-10, 10, width=32)
@@ -36,6 +38,15 @@ def test_what_changes_its_sign_is_lost_and_what_grows_is_kept() -> None:
     assert kept(3 * before, before) == 1
     assert kept(-before, before) == 0
     assert kept(np.array([0.5, -2.0, -1.0]), before) == 2.5 / 4
+
+
+def test_long_sequences_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, before = np.random.default_rng(0).normal(size=(2, 3, 7, 5)).astype(np.float32)
+    before[1, 2] = 0
+    whole = kept(now, before)
+    monkeypatch.setattr(module, "PART", 20)
+    np.testing.assert_array_equal(kept(now, before), whole)
+    assert kept(now[:0], before[:0]).shape == (0, 7)
 
 
 def test_nothing_can_be_kept_of_nothing() -> None:

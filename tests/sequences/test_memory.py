@@ -90,7 +90,9 @@ def test_sequences_that_end_are_not_taken_for_states_that_do() -> None:
     np.testing.assert_allclose(whole, 0.8 ** np.array(lags), rtol=1e-4)
 
 
-def test_the_backward_half_is_followed_backwards(tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [256, 3])
+def test_the_backward_half_is_followed_backwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(memory, "BLOCK", block)
     session = open_desk(seeded(lambda: Text("LSTM", bidirectional=True)), labelled(texts()), tmp_path, decode=TOKENS)
     answer = asked(session, "sequence_memory", **source("rnn"))
     chunk = states.of_batch(session, session.batch(range(session.n)), states.source_of(session, "rnn"))

@@ -131,13 +131,13 @@ def test_moments_of_series_have_pictures_with_the_moment_in_the_middle(tmp_path:
 @pytest.mark.parametrize(
     ("given_", "words"),
     [
-        ({"start": 5, "stop": 3}, "no steps 5 to 3"),
-        ({"start": 0, "stop": 9}, "Its steps are 0 to 8|no steps 0 to 9"),
-        ({"start": -1}, "no steps -1"),
+        ({"start": 5, "stop": 3}, "no steps 6 to 4"),
+        ({"start": 0, "stop": 9}, "no steps 1 to 10"),
+        ({"start": -1}, "no steps 0"),
         ({"instance": 99}, "no instance 99"),
         ({"threshold": 0.0}, "cannot count as on"),
         ({"threshold": float("nan")}, "cannot count as on"),
-        ({"threshold": 1.27, "start": 0, "stop": 8}, "No unit is on through steps 0 to 8 of instance 2"),
+        ({"threshold": 1.27, "start": 0, "stop": 8}, "No unit is on through steps 1 to 9 of instance 2"),
         ({"units": [10]}, "no unit 10"),
         ({"most": 0}, "0 moments"),
     ],

@@ -198,7 +198,7 @@ def test_a_state_that_is_no_number_is_named() -> None:
     data = torch.zeros(6, 8, 2)
     data[3, 5, 1] = torch.nan
     session = opened(Broken().eval(), labelled(data, 2), kind="series")
-    with pytest.raises(states.NotANumber, match=r"hidden state of 'rnn' is NaN in instance 3 at step 5"):
+    with pytest.raises(states.NotANumber, match=r"hidden state of 'rnn' is NaN in instance 3 at step 6"):
         read(session, "rnn")
 
 

@@ -8,7 +8,7 @@ import dash
 import dash_mantine_components as dmc
 from dash import ALL, ClientsideFunction, Input, Output, State, dcc, html, no_update
 
-from analysis.attribution.targets import PREDICTED, TRUE
+from analysis.attribution.targets import PREDICTED, TRUE, Unit
 from analysis.errors import CutawayError
 from dashboard import subjects
 from dashboard.asking import boxed, mark, mark_of
@@ -231,7 +231,7 @@ def draw_controls(
         return now, no_update, "", box, no_update, no_update, unit, of_unit, None, "", None, no_update
     spec = spec_of(shown)
     classes = class_options(shown.class_names[:MOST_CLASSES])
-    now = mark(shown.methods, shown.chosen, spec, selection.explain, selection.layer, selection.filter, _broken(shown))
+    now = mark(shown.methods, shown.chosen, spec, selection.explain, shown.unit, _broken(shown))
     if now == before:
         return nothing
     fitting = sum(not item["reason"] for item in shown.methods)
@@ -293,6 +293,10 @@ def unit_line(selection: Selection) -> Any:
         className="link",
         **attributes({"data-nav": '{"view": "layers"}'}),
     )
+    if selection.layer is not None and selection.filter is None and selection.filters:
+        first, *others = selection.filters
+        unit = Unit(selection.layer, first, "mean", tuple(others))
+        return ["The mean of ", html.B(unit.name), ", of their mean activations before any ReLU. ", go]
     if selection.layer is None or selection.filter is None:
         return ["No filter or unit is chosen: there is nothing to explain. ", go, ", or explain the output."]
     kind = next((info.kind for info in subjects.layers() if info.key == selection.layer), "conv")

@@ -130,9 +130,15 @@ def frame(search: object, *, wait: float = 0.0) -> Frame:
 
 
 def unit_of(selection: Selection) -> str:
-    """The unit that is explained: the chosen layer and filter. Raises NotReady if none is chosen."""
+    """The unit that is explained: the chosen filter of the layer, or without one the mean of several chosen.
+
+    Raises NotReady if none is chosen.
+    """
     if selection.explain != "unit":
         return ""
+    if selection.layer is not None and selection.filter is None and selection.filters:
+        first, *others = selection.filters
+        return str(Unit(selection.layer, first, "mean", tuple(others)))
     if selection.layer is None or selection.filter is None:
         raise NotReady(
             "Attribution",

@@ -75,7 +75,11 @@ def place(one: Mapping[str, Any]) -> dict[str, Any]:
     except CutawayError:
         unit = None
     if unit is not None:
-        changes |= {"explain": "unit", "layer": unit.layer, "filter": unit.index}
+        changes |= {"explain": "unit", "layer": unit.layer}
+        if unit.others:
+            changes |= {"filter": None, "filters": ",".join(map(str, unit.indices))}
+        else:
+            changes["filter"] = unit.index
     return changes
 
 

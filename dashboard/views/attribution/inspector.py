@@ -89,8 +89,10 @@ def instance_card(shown: data.Frame) -> html.Div:
     unit = Unit.parse(shown.unit)
     links = [_link("Its feature maps, in Layers", view="layers", instances=str(index))]
     if unit is not None:
-        rows.append(("explained", f"unit {unit.index} of {unit.layer}"))
-        links.append(_link("What this unit detects, in Layers", view="layers", layer=unit.layer, filter=unit.index))
+        rows.append(("explained", unit.name if not unit.others else f"mean of {unit.name}"))
+        many: dict[str, Any] = {"filters": ",".join(map(str, unit.indices))} if unit.others else {}
+        text = "What these units detect, in Layers" if unit.others else "What this unit detects, in Layers"
+        links.append(_link(text, view="layers", layer=unit.layer, **(many or {"filter": unit.index})))
     return html.Div([html.H2(["Instance ", html.Span(f"{index:,}")]), picture, _facts(rows), *links])
 
 

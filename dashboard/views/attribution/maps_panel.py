@@ -190,7 +190,7 @@ def draw_maps(
 def _asked(search: str | None) -> str:
     """What of an address is worth waiting for, once: not the look of what is there."""
     chosen = Selection.parse(search)
-    unit = (chosen.layer, chosen.filter) if chosen.explain == "unit" else ()
+    unit = (chosen.layer, chosen.filter, chosen.filters) if chosen.explain == "unit" else ()
     what = (chosen.instances[:1], chosen.target, chosen.explain, chosen.methods, chosen.baseline, chosen.params)
     return mark(what, unit, chosen.checkpoint, chosen.runs)
 

@@ -68,7 +68,7 @@ def _unit(written: str, name: str) -> str:
     unit = Unit.parse(written)
     if unit is None:
         return name or "a unit"
-    what = name or f"unit {unit.index} of {unit.layer}"
+    what = unit.name if unit.others else name or unit.name
     return f"{what} before any ReLU" if unit.pool == "max" else f"the mean activation of {what} before any ReLU"
 
 

@@ -32,7 +32,9 @@ CLUSTERS = About(
     "suggested k is where the eigenvalues of the graph have their largest gap. Beneath stands what the clusters are "
     "worth, beside the same for responses shuffled within each word and for the untrained model, and how far ten "
     "other starts agree. A response is an association: a word may stand where something else moves the unit. The "
-    "panel on causes tests a cluster by taking it away.",
+    "panel on causes tests a cluster by taking it away. Which class a word goes with is told by the share of "
+    "sequences that hold it at all: of words that nearly all of them hold, as common letters, levels and motifs, it "
+    "says nothing, and their z is near 0.",
     formula="s(x) = mean over all t with input x of (h_t - h_(t-1)); signed weights: [max(s, 0), max(-s, 0)]; "
     "explained = 1 - sum (s - mean of its block)^2 / sum (s - mean)^2; ARI: adjusted Rand index.",
     source=f"{RNNVIS}, equation 2 and section 5.2; Dhillon, 'Co-clustering documents and words using bipartite "

@@ -42,7 +42,10 @@ MEMORY = About(
     "grows again. Sequences that end are counted as far as they go (as in survival analysis), so short ones do not "
     "shorten the life. A state may hold on to something and yet not use it, and it may hold something in a form that "
     "this share does not see: the probe, a linear reader trained on 70 % of the instances and judged by the rest, "
-    "says what is there to be read.",
+    "says what is there to be read. A unit that always has one sign and size, such as one that is saturated, keeps "
+    "all of its state and remembers nothing: trust a long half-life only where the probe reads far back too. And "
+    "where neighbouring steps are alike, the step's own input tells of earlier ones without a memory: only what the "
+    "probe reads beyond it is remembered.",
     formula="kept at t = sum over units of min(|h_t|, |h_(t-1)|) where the signs agree / sum |h_(t-1)|; survival at "
     "lag l = product over lags of what is left / what was there; half-life: where survival is 1/2.",
     source=RNNVIS + ", section 5.3; Kaplan and Meier, Journal of the American Statistical Association 53, 1958; "

@@ -63,7 +63,8 @@ def _random(said: dict[str, Any]) -> str:
     random = said["random"]
     if random["reason"]:
         return f"There is no control: {random['reason'][0].lower()}{random['reason'][1:]}"
-    what = f"{count(random['count'])} drawn at random from the others"
+    pool = "the others" if random.get("from") != "all" else "all units, as there are too few others,"
+    what = f"{count(random['count'])} drawn at random from {pool}"
     draws = "1 draw" if random["draws"] == 1 else f"{random['draws']} draws"
     if random["change"] is None:
         return f"With {what} instead: {random['flips']:.0f} predictions change in the mean of {draws}."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from dash import html
 
+from analysis.errors import CutawayError
 from dashboard import services
 from dashboard.views.sequences import clusters_worth, data
 from dashboard.views.sequences.compare_data import DRAWN, Pair, Side, changed, response, word_of
@@ -47,7 +48,11 @@ def _checkpoints(shown: Frame) -> list[dict[str, Any]]:
     for item in shown.description.get("checkpoints", []):
         if not item.get("problem") and item["name"] != now:
             found.append({"value": f"checkpoint:{item['name']}", "label": str(item["name"])})
-    for run in services.open_runs(shown.selection.runs):
+    try:
+        runs = services.open_runs(shown.selection.runs)
+    except CutawayError:  # the pickers say so
+        runs = []
+    for run in runs:
         for item in run.checkpoints():
             if item.name != now or run.id != (shown.selection.runs or ("",))[0]:
                 label = f"{run.info.name}, step {item.step:,}"

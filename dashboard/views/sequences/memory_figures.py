@@ -99,6 +99,7 @@ def probe(said: dict[str, Any]) -> dict[str, Any]:
     unit = " %" if accuracy else ""
     lines = [
         ("chance" if accuracy else "the mean", said["chance"], theme.NEUTRAL, "dash"),
+        ("the step's input alone", said.get("input", []), theme.NEUTRAL, "dot"),
         ("probe", said["score"], INK, "solid"),
     ]
     traces = [
@@ -114,6 +115,7 @@ def probe(said: dict[str, Any]) -> dict[str, Any]:
             "hovertemplate": f"{name}, %{{x}} steps before: %{{y:.3g}}{unit}<br>n = %{{customdata}}<extra></extra>",
         }
         for name, values, colour, dash in lines
+        if len(values)
     ]
     axis: dict[str, Any] = {"rangemode": "tozero"}
     if lags and lags[-1] > LOGARITHMIC:
@@ -123,7 +125,7 @@ def probe(said: dict[str, Any]) -> dict[str, Any]:
             trace["hovertemplate"] = str(trace["hovertemplate"]).replace("%{x}", "%{text}")
             trace["text"] = [str(lag) for lag in lags]
         axis |= {"tickvals": [float(np.log2(1 + at)) for at in places], "ticktext": [str(at) for at in places]}
-    values = [factor * value for value in [*said["score"], *said["chance"]]]
+    values = [factor * value for value in [*said["score"], *said["chance"], *said.get("input", [])]]
     least = min(0.0, *values) if values else 0.0
     extra = {
         "hovermode": "closest",

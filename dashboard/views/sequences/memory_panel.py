@@ -42,7 +42,7 @@ def panel() -> html.Section:
         html.Div(id="sq-memory-body"),
         html.Div(figures, id="sq-memory-figures", className="sqm-thirds", style=HIDDEN),
     ]
-    return parts.panel(NAME, "Memory", body, about=MEMORY, picture=True, span=12)
+    return parts.panel(NAME, "Memory", body, about=MEMORY, picture=False, span=12)
 
 
 def register(app: dash.Dash) -> None:
