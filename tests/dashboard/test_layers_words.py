@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 import pytest
 
 from analysis.layerinfo import LayerInfo
-from dashboard.views.layers import data, filter_panel, findings_panel, strip
+from dashboard.views.layers import data, strip
 from tests.extraction.fabricate import lenet
 
 from .layers_stage import Stage, make_app, stage_in
-from .test_layers_panels import VIEW, ablation, filter_, findings
+from .test_layers_panels import VIEW, ablation, filter_, findings, heat
 from .test_training import text_of
 
 
@@ -94,3 +93,19 @@ def test_the_strip_reads_type_then_positions() -> None:
     rows = {info.key: strip._type(info) for info in lenet()}
     assert {key: rows[key] for key in wanted} == wanted
     assert strip._type(replace(lenet()[0], type="Conv1d", spatial=(20,))) == "Conv1d, 20 positions"
+
+
+def test_a_figures_text_fits_a_narrow_panel() -> None:
+    shown = data.wrapped(f"The model fails: {'shapes differ, ' * 9}<br>Mend it.").split("<br>")
+    assert len(shown) > 3
+    assert max(map(len, shown)) <= 46
+    assert shown[-1] == "Mend it."
+    assert data.wrapped("No run is selected.<br>Choose one.") == "No run is selected.<br>Choose one."
+    assert data.wrapped("word " * 999).endswith("<br>…")
+
+
+@pytest.mark.usefixtures("stage")
+def test_a_heatmap_that_fails_says_why_in_lines() -> None:
+    note = heat(f"{VIEW}&lmode=step")[1]["layout"]["annotations"][0]
+    assert max(map(len, note["text"].split("<br>"))) <= 46
+    assert (note["x"], note["y"]) == (0.5, 0.5)

@@ -60,18 +60,6 @@ def test_what_was_understood_is_shown() -> None:
     assert subtitles[1] == "2 limits"
     assert "checkpoint bad It is no file." in text_of(limits)
     assert "Read after" not in [column["headerName"] for column in table.columnDefs]
-    assert subtitles[5].endswith("1 of 2 checkpoints usable")
-    assert subtitles[1] == "2 limits"
-    assert "checkpoint bad It is no file." in text_of(limits)
-    assert "Read after" not in [column["headerName"] for column in table.columnDefs]
-    assert subtitles[5].endswith("1 of 2 checkpoints usable")
-    assert subtitles[1] == "2 limits"
-    assert "checkpoint bad It is no file." in text_of(limits)
-    assert "Read after" not in [column["headerName"] for column in table.columnDefs]
-    assert subtitles[5].endswith("1 of 2 checkpoints usable")
-    assert subtitles[1] == "2 limits"
-    assert "checkpoint bad It is no file." in text_of(limits)
-    assert "Read after" not in [column["headerName"] for column in table.columnDefs]
     assert all(part is no_update for part in draw(VIEW, answer[0]))
 
 
@@ -129,117 +117,6 @@ def test_without_a_description_it_says_why(
         answer = draw()
     assert said in text_of(answer[1])
     assert answer[2] is True
-
-
-def test_a_missing_checkpoint_has_no_size() -> None:
-    gone = {"name": "gone", "bytes": 0, "problem": "gone.pt cannot be read: No such file or directory."}
-    said = text_of(cards.weights({"checkpoints": [gone]}))
-    assert "cannot be read" in said
-    assert "bytes" not in said
-
-
-def test_what_is_read_after_is_a_column_where_it_differs(stage: Stage) -> None:
-    stage.description["layers"][0]["read_after"] = "relu1"
-    table = draw()[BODIES][3]
-    assert "Read after" in [column["headerName"] for column in table.columnDefs]
-    assert table.rowData[0]["read_after"] == "relu1"
-
-
-@pytest.mark.usefixtures("stage")
-def test_a_checkpoint_that_cannot_be_used_cannot_be_chosen() -> None:
-    offered = shell_callbacks.offer_parts(*[None] * 9, VIEW)[1]
-    assert {"value": "last", "label": "last"} in offered
-    assert {"value": "bad", "label": "bad (cannot be used)", "disabled": True} in offered
-
-
-def test_a_failed_subject_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    error = {"message": "It raised.\nTraceback line", "remedy": "Mend it."}
-    failed = subjects.Described("failed", job=job("failed", error=error))
-    monkeypatch.setattr(subjects, "described", lambda: failed)
-    app = make_app(tmp_path)
-    with app.server.test_request_context("/"):
-        state = text_of(draw()[1])
-        banners = [
-            text_of(shell_callbacks._banner(app.server.extensions["cutaway"], Selection(view=view), []))
-            for view in ("subject", "layers")
-        ]
-    assert "Reading the model and its data failed." in state
-    assert "Traceback line" in state
-    assert banners == ["", "The model cannot be shown. It raised. The Subject view says more."]
-
-
-def test_a_missing_checkpoint_has_no_size() -> None:
-    gone = {"name": "gone", "bytes": 0, "problem": "gone.pt cannot be read: No such file or directory."}
-    said = text_of(cards.weights({"checkpoints": [gone]}))
-    assert "cannot be read" in said
-    assert "bytes" not in said
-
-
-def test_what_is_read_after_is_a_column_where_it_differs(stage: Stage) -> None:
-    stage.description["layers"][0]["read_after"] = "relu1"
-    table = draw()[BODIES][3]
-    assert "Read after" in [column["headerName"] for column in table.columnDefs]
-    assert table.rowData[0]["read_after"] == "relu1"
-
-
-@pytest.mark.usefixtures("stage")
-def test_a_checkpoint_that_cannot_be_used_cannot_be_chosen() -> None:
-    offered = shell_callbacks.offer_parts(*[None] * 9, VIEW)[1]
-    assert {"value": "last", "label": "last"} in offered
-    assert {"value": "bad", "label": "bad (cannot be used)", "disabled": True} in offered
-
-
-def test_a_failed_subject_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    error = {"message": "It raised.\nTraceback line", "remedy": "Mend it."}
-    failed = subjects.Described("failed", job=job("failed", error=error))
-    monkeypatch.setattr(subjects, "described", lambda: failed)
-    app = make_app(tmp_path)
-    with app.server.test_request_context("/"):
-        state = text_of(draw()[1])
-        banners = [
-            text_of(shell_callbacks._banner(app.server.extensions["cutaway"], Selection(view=view), []))
-            for view in ("subject", "layers")
-        ]
-    assert "Reading the model and its data failed." in state
-    assert "Traceback line" in state
-    assert banners == ["", "The model cannot be shown. It raised. The Subject view says more."]
-
-
-def test_a_missing_checkpoint_has_no_size() -> None:
-    gone = {"name": "gone", "bytes": 0, "problem": "gone.pt cannot be read: No such file or directory."}
-    said = text_of(cards.weights({"checkpoints": [gone]}))
-    assert "cannot be read" in said
-    assert "bytes" not in said
-
-
-def test_what_is_read_after_is_a_column_where_it_differs(stage: Stage) -> None:
-    stage.description["layers"][0]["read_after"] = "relu1"
-    table = draw()[BODIES][3]
-    assert "Read after" in [column["headerName"] for column in table.columnDefs]
-    assert table.rowData[0]["read_after"] == "relu1"
-
-
-@pytest.mark.usefixtures("stage")
-def test_a_checkpoint_that_cannot_be_used_cannot_be_chosen() -> None:
-    offered = shell_callbacks.offer_parts(*[None] * 9, VIEW)[1]
-    assert {"value": "last", "label": "last"} in offered
-    assert {"value": "bad", "label": "bad (cannot be used)", "disabled": True} in offered
-
-
-def test_a_failed_subject_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    error = {"message": "It raised.\nTraceback line", "remedy": "Mend it."}
-    failed = subjects.Described("failed", job=job("failed", error=error))
-    monkeypatch.setattr(subjects, "described", lambda: failed)
-    app = make_app(tmp_path)
-    with app.server.test_request_context("/"):
-        state = text_of(draw()[1])
-        banners = [
-            text_of(shell_callbacks._banner(app.server.extensions["cutaway"], Selection(view=view), []))
-            for view in ("subject", "layers")
-        ]
-    assert "Reading the model and its data failed." in state
-    assert "Traceback line" in state
-    assert banners == ["", "The model cannot be shown. It raised. The Subject view says more."]
 
 
 def test_a_missing_checkpoint_has_no_size() -> None:
