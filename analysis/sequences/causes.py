@@ -70,10 +70,10 @@ def moved(
         clear = -np.inf
         if other is not None and rest > 1:
             left = max(0.0, squares - float((own**2).sum()) - rest * other**2) / (rest - 1) / rest
-            clear = abs(mean - other)
-            if error + left > 0:  # Student's t: of five instances, the normal would call dozens of words clear
-                freedom = (error + left) ** 2 / (error**2 / max(len(own) - 1, 1) + left**2 / (rest - 1))
-                clear -= float(stdtrit(freedom, level)) * float(np.sqrt(error + left))
+            # Student's t with the degrees of freedom of the smaller side, on the safe side: by the normal, or by
+            # Welch's degrees, words of five instances would be called clear that are not.
+            freedom = max(min(len(own), rest) - 1, 1)
+            clear = abs(mean - other) - float(stdtrit(freedom, level)) * float(np.sqrt(error + left))
         wide = float(stdtrit(max(len(own) - 1, 1), 0.975)) * float(np.sqrt(error))
         value = {"id": word, "instances": len(own), "shift": mean, "low": mean - wide, "high": mean + wide}
         found.append((clear, value | {"without": other, "clear": clear > 0}))

@@ -19,6 +19,7 @@ from analysis.data.unpack import MASK
 from analysis.layers.passes import batches
 from analysis.models.taps import Tap, Taps
 from analysis.models.watching import hookable
+from analysis.sequences import order
 from analysis.sequences.faults import SequenceError, StepsDiffer
 from analysis.sequences.sources import Source, source_of, sources
 from analysis.sequences.unroll import Seen, seen_in_call, seen_in_loop
@@ -120,6 +121,7 @@ def of_batch(session: Any, batch: Batch, source: Source) -> Chunk:
         NotANumber: a state is NaN or infinite; the message names instance and step. StepsDiffer: the layer has other
         steps than the input. SequenceError: the layer was not called, its rows are no instances, or the check fails.
     """
+    order.check(session, batch, source)
     watch = _Taken(session, batch, source) if source.form == "layer" else _Watched(session, source)
     with watch:
         logits = session.forward(batch)
@@ -149,8 +151,7 @@ def of_batch(session: Any, batch: Batch, source: Source) -> Chunk:
 
 
 def _array(values: Tensor) -> NDArray[Any]:
-    found: NDArray[Any] = values.detach().to("cpu", torch.float32).contiguous().numpy()
-    return found
+    return np.asarray(values.detach().to("cpu", torch.float32).contiguous().numpy())
 
 
 class _Watched:

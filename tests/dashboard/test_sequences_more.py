@@ -284,3 +284,12 @@ def test_a_censored_half_life_and_a_probe_without_steps_are_said() -> None:
     far = said["probe"] | {"lags": [0, 40, 80], "score": [0.9, 0.9, 0.9]}
     assert "at all distances up to 80 steps" in memory_panel.reading(far)
     json.dumps(memory_figures.probe(far), allow_nan=False)
+
+
+def test_what_the_probe_reads_is_held_against_the_input_of_the_step() -> None:
+    read = {"what": "the value", "metric": "r2", "lags": [0, 1, 2], "score": [1.0, 0.9, 0.8], "chance": [0.0] * 3}
+    read |= {"n": [50, 40, 30], "instances": 20, "reason": "", "input": [1.0, 0.9, 0.6]}
+    assert memory_panel.reading(read).endswith("It tells more than the step's own input, farthest at 2 steps.")
+    read["input"] = [1.0, 0.9, 0.8]
+    assert memory_panel.reading(read).endswith("tells as much of earlier steps, without a memory.")
+    assert [trace["name"] for trace in memory_figures.probe(read)["data"]][1] == "the step's input alone"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from analysis.errors import ParameterError
-from analysis.sequences import motifs, quantiles, states, tagging, words
+from analysis.sequences import inputs, motifs, quantiles, states, tagging, words
 from analysis.sequences.inputs import Lesson
 from analysis.sequences.responses import sequence_responses
 from analysis.subject.session import Session
@@ -207,3 +207,22 @@ def test_parts_of_speech_are_those_of_the_lexicon_or_absent_with_a_reason(monkey
     assert "no texts" in tagging.reason(opened(seeded(Series), labelled(torch.randn(4, 9, 2), 2), kind="series"), 0)
     monkeypatch.setattr(tagging, "lexicon", dict)
     assert "not installed" in tagging.reason(session, 20)
+
+
+def test_padding_in_front_of_series_is_no_value_of_theirs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Told by a mask: neither bins nor motifs are learnt from it."""
+    series = torch.rand(20, 30, 2, generator=torch.Generator().manual_seed(0)) + 5
+    series[:, :20] = 0
+    session = desk_of(tmp_path, series)
+
+    def behind(_session: Session, batch: Any) -> np.ndarray:
+        good = np.ones(batch.principal.shape[:2], bool)
+        good[:, :20] = False
+        return good
+
+    monkeypatch.setattr(inputs, "valid_input", behind)
+    told = words.learn(session, Context(), "quantiles")
+    assert told.known == tuple(f"{channel} {level}" for channel in "ab" for level in quantiles.LEVELS[5])
+    assert told.arrays["edges"].min() > 5
+    assert words.learn(session, Context(), "motifs").arrays["centres"].std() < 2
+    assert words.learn(session, Context(), "motifs").arrays["mean"].min() > 5

@@ -39,7 +39,7 @@ def panel() -> html.Section:
     ]
     body = [
         dcc.Store(id="sq-memory-mark"),
-        html.Div(id="sq-memory-body"),
+        html.Div(html.P("Reading …", className="empty-line"), id="sq-memory-body"),
         html.Div(figures, id="sq-memory-figures", className="sqm-thirds", style=HIDDEN),
     ]
     return parts.panel(NAME, "Memory", body, about=MEMORY, picture=False, span=12)
@@ -161,4 +161,15 @@ def reading(said: dict[str, Any]) -> str:
     )
     if good[-1] == said["lags"][-1]:
         reach = f"is above chance at all distances up to {memory_figures.steps(good[-1])}"
-    return f"{what} {reach} ({n})."
+    return f"{what} {reach} ({n}).{_beyond(said)}"
+
+
+def _beyond(said: dict[str, Any]) -> str:
+    """How far back it tells more than the step's own input, which needs no memory; '' where that is not known."""
+    rows = zip(said["lags"], said["score"], said["chance"], said.get("input", []), strict=False)
+    far = [lag for lag, score, chance, own in rows if lag and score >= max(chance, own) + CLEAR]
+    if len(said["lags"]) < 2 or not said.get("input"):
+        return ""
+    if not far:
+        return " The step's own input tells as much of earlier steps, without a memory."
+    return f" It tells more than the step's own input, farthest at {memory_figures.steps(far[-1])}."
