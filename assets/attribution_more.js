@@ -186,6 +186,12 @@
       if (!word) return "Write the token to put there.";
       return add({ op: which() === "at-edit-insert" ? "insert" : "replace", at: at, token: word });
     },
+    /* Tokens drawn anew show what was chosen meanwhile. */
+    pressed(_tokens, chosen) {
+      for (const chip of document.querySelectorAll('[data-at-chips="at-edit"] [data-at-chip]')) {
+        chip.setAttribute("aria-pressed", (chosen || []).includes(Number(chip.dataset.atChip)) ? "true" : "false");
+      }
+    },
     series(_mute, channel, from, to, fill, rate, known) {
       if (!which()) return NO();
       const span = stepsOf(from, to, rate, known);

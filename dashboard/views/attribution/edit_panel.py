@@ -156,6 +156,12 @@ def _register_moves(app: dash.Dash) -> None:
         prevent_initial_call=True,
     )
     app.clientside_callback(
+        ClientsideFunction("attributionMore", "pressed"),
+        Input("at-edit-tokens", "children"),
+        State("at-edit-chosen", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(
         ClientsideFunction("attributionMore", "span"),
         Output("at-edit-from", "value"),
         Output("at-edit-to", "value"),
@@ -202,7 +208,8 @@ def draw_edit(*given: Any) -> tuple[Any, ...]:
             pair.side_by_side(shown, maps_of(found), "at-edit-map", scheme),
             not chosen.edit,
             edit_data.rate(shown),
-            kept,
+            # Left as it is: a token may have been chosen since this was asked for.
+            no_update if kept == picked else kept,
             box,
         ),
     )
