@@ -26,8 +26,8 @@ def test_the_demo_from_the_first_page_to_the_comparison(tmp_path: Path, browser:
             expect(page.locator("#jobs-label")).to_contain_text("%", timeout=SLOW)
             until(page, "location.search.includes('view=training')")
             settled(page)
-            # It learns while one looks: more records, and a later step, without a reload. Where the page was slow, the first
-            # network has learnt already; tests/e2e/test_training_page.py watches a run that grows for as long as it takes.
+            # It learns while one looks: more records, and a later step, without a reload. Where the page was slow, the
+            # first network has learnt already; test_training_page.py watches a run that grows for as long as it takes.
             expect(page.locator("#ctl-runa")).to_have_value(re.compile("LeNet"), timeout=SLOW)
             if "running" in page.locator("#ctl-runa").input_value():
                 before = page.locator("#perplexity-subtitle").inner_text()
