@@ -34,6 +34,10 @@
       const of = chosen.names.length > 1 ? `${chosen.names.length} words, in the mean` : quoted(chosen.names[0]);
       return { row: mean(chosen.rows), of: of };
     }
+    const drawn = same ? [] : chosenWords().map((word) => payload.w.id.indexOf(word)); // until the server's exact rows come
+    if (drawn.length && drawn.every((place) => place >= 0 && rowOfWord(place))) {
+      return { row: mean(drawn.map(rowOfWord)), of: drawn.length > 1 ? `${drawn.length} words, in the mean` : quoted(payload.w.name[drawn[0]]) };
+    }
     const pinned = said("cluster").match(/^w(\d+)$/);
     if (pinned && Number(pinned[1]) < payload.k) return { row: rowOfBox(Number(pinned[1])), of: "the words of W" + pinned[1] + ", in the mean" };
     return null;

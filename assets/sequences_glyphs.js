@@ -3,7 +3,7 @@
   "use strict";
   const ns = (window.dash_clientside = window.dash_clientside || {});
   const SVG = "http://www.w3.org/2000/svg";
-  const GUTTER = 52, RIGHT = 10, GAUGE = 10, TALL = 84, LINE = 40, LANE = 44, TURN = 16, TEXT = 22, OVER = 52;
+  const GUTTER = 52, RIGHT = 10, GAUGE = 10, TALL = 84, LINE = 40, LANE = 44, TURN = 16, TEXT = 22, OVER = 56;
   const MOST = 60; /* glyphs in a row; of longer sequences a window */
   const shown = { payload: null, rows: [], width: 0, marking: false, anchor: null };
   const pen = document.createElement("canvas").getContext("2d");
@@ -15,7 +15,7 @@
   const percent = (value) => (Number.isFinite(value) ? Math.round(100 * value) + " %" : "not defined");
   const seen = (token) => (token === "" ? "␣" : token.replace(/ /g, "␣").replace(/\n/g, "⏎").replace(/[\u0000-\u001f\u007f-\u009f]/g, "·"));
   const cut = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
-  const hue = (number) => "var(--sq-" + (number % 8) + ", var(--ink-2))";
+  const hue = (number) => "var(--sq-" + ((number + 2) % 8) + ", var(--ink-2))"; /* as cluster_colour: the first two are classes */
 
   function make(name, attributes, parent, text) {
     const node = document.createElementNS(SVG, name);
@@ -92,6 +92,11 @@
         cells.push({ first: first, end: end, x: GUTTER + (first - row.from) * step, w: (end - first) * step });
       }
       row.together = together;
+      const last = cells[cells.length - 1];
+      if (cells.length > 1 && last.w < own) { /* a rest too narrow for bars joins the glyph before it */
+        cells.pop();
+        Object.assign(cells[cells.length - 1], { end: last.end, w: last.x + last.w - cells[cells.length - 1].x });
+      }
       return cells;
     }
     pen.font = "12px system-ui, sans-serif";
@@ -135,7 +140,8 @@
     about("predicted", given.prediction, given.share === null ? "" : ", " + percent(given.share));
     if (given.outcome) tag("span", "verdict" + (given.outcome === "wrong" ? " wrong" : ""), line, given.outcome === "right" ? "✓ correct" : "✗ wrong");
     const notes = [];
-    if (row.together > 1) notes.push("each glyph is " + row.together + " steps");
+    const last = row.cells[row.cells.length - 1], rest = last ? last.end - last.first : row.together;
+    if (row.together > 1) notes.push("each glyph is " + row.together + " steps" + (rest === row.together ? "" : ", the last " + rest));
     if (given.unknown.length) notes.push(given.unknown.length + (given.unknown.length === 1 ? " token is" : " tokens are") + " unknown to the model (dotted)");
     if (!row.prefix.length && given.reason) notes.push("no prediction per step: " + given.reason);
     if (given.channels_in_all > row.channels.length) notes.push(row.channels.length + " of " + given.channels_in_all + " channels drawn");
@@ -154,7 +160,7 @@
       "aria-label": "Window of " + row.given.title, "aria-valuemin": 1, "aria-valuemax": row.steps,
       "aria-valuenow": row.from + 1, "aria-valuetext": "steps " + (row.from + 1) + " to " + row.to + " of " + row.steps }, host);
     const room = width - GUTTER - RIGHT, x = (step) => GUTTER + (room * step) / row.steps;
-    const top = 4, tall = OVER - 18, most = row.change.reduce((a, b) => (b > a ? b : a), 1e-12);
+    const top = 4, tall = OVER - 22, most = row.change.reduce((a, b) => (b > a ? b : a), 1e-12);
     const bins = Math.min(row.steps, Math.floor(room / 2));
     let path = "";
     for (let bin = 0; bin < bins; bin++) {
@@ -227,7 +233,6 @@
       for (const value of channel.values) if (Number.isFinite(value)) { low = Math.min(low, value); high = Math.max(high, value); }
       if (!(high > low)) { low = (Number.isFinite(low) ? low : 0) - 0.5; high = low + 1; }
       const y = (value) => y0 + tall * (1 - (value - low) / (high - low));
-      make("text", { class: "sqg-lane", x: GUTTER, y: y0 - 2 }, svg, cut(channel.name, 40));
       make("text", { class: "sqg-axis", x: GUTTER - 5, y: y0 + 7, "text-anchor": "end" }, svg, digits(high));
       make("text", { class: "sqg-axis", x: GUTTER - 5, y: y0 + tall, "text-anchor": "end" }, svg, digits(low));
       make("rect", { class: "sqg-lane-box", x: GUTTER, y: y0, width: room, height: tall }, svg);
@@ -249,6 +254,7 @@
         }
       }
       make("path", { class: "sqg-signal", d: path || "M0 0" }, svg);
+      make("text", { class: "sqg-lane", x: GUTTER, y: y0 - 2 }, svg, cut(channel.name, 40));
     });
   }
   function axis(row, svg, width, y) {
@@ -303,7 +309,7 @@
     const kept = mean(row.kept, cell.first, cell.end), gauge = cell.x + 3;
     make("rect", { class: "sqg-gauge", x: gauge, y: top + 4, width: 4, height: TALL - 8 }, group);
     if (Number.isFinite(kept)) make("rect", { class: "sqg-kept", x: gauge, y: bottom - 4 - (TALL - 8) * kept, width: 4, height: (TALL - 8) * kept }, group);
-    const room = cell.w - GAUGE - 4, each = Math.min(14, (row.narrow - GAUGE - 4) / row.k), wide = Math.max(1.2, each - (each > 4 ? 1.5 : 0.6));
+    const room = cell.w - GAUGE - 4, each = Math.max(0.5, Math.min(14, (row.narrow - GAUGE - 4) / row.k)), wide = Math.max(1.2, each - (each > 4 ? 1.5 : 0.6));
     const start = cell.x + GAUGE + Math.max(0, (room - each * row.k) / 2);
     make("path", { class: "sqg-zero", d: `M${cell.x + GAUGE} ${zero}h${Math.max(2, room + 2)}` }, group);
     for (let cluster = 0; cluster < row.k; cluster++) {

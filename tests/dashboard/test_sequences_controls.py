@@ -13,6 +13,7 @@ from plotly.utils import PlotlyJSONEncoder
 from analysis.sequences.edges import WEIGHTS
 from dashboard.readers import READERS
 from dashboard.views.sequences import controls_panel, data
+from dashboard.views.sequences.callbacks import PARTS
 
 from .sequences_stage import Spoken
 
@@ -113,3 +114,21 @@ def test_a_single_layer_has_one_depth() -> None:
 def test_text_of_the_model_is_only_ever_text(spoken: Spoken) -> None:
     spoken.listed[2]["reason"] = "<script>alert(1)</script>"
     assert "<script>alert(1)</script>" in text_of(draw()["reasons"])  # a child, which Dash escapes
+
+
+def test_what_all_panels_wait_for_is_told_in_one_of_them(spoken: Spoken) -> None:
+    spoken.waiting = {"sequence_sources"}
+    with pytest.raises(data.NotReady) as found:
+        data.frame(PAGE)
+    assert found.value.waiting
+    assert "See 'Layer and words'." in text_of(found.value.box)
+
+
+def test_an_instance_that_is_not_there_is_told_among_the_sequences(spoken: Spoken) -> None:  # noqa: ARG001
+    with pytest.raises(data.NotReady) as found:
+        _ = data.frame(f"{PAGE}&instances=99999").instance
+    assert "See 'Sequences'." in text_of(found.value.box)
+
+
+def test_every_panel_says_that_it_reads_before_its_first_answer() -> None:
+    assert all("Reading …" in text_of(part.panel()) for part in PARTS)

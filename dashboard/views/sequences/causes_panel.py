@@ -31,7 +31,7 @@ def panel() -> html.Section:
         [
             dcc.Store(id="sq-causes-mark"),
             dcc.Store(id=causes_data.STORE),
-            html.Div(id="sq-causes-body", className="sqm-said"),
+            html.Div(html.P("Reading …", className="empty-line"), id="sq-causes-body", className="sqm-said"),
         ],
         about=CAUSES,
         controls=_controls(),
@@ -133,7 +133,7 @@ def _own(shown: Frame, units: Units | None, manner: tuple[str, float], wanted: s
         cost = "The sample goes through the model four times: without these units, and without others drawn at random."
         ask = causes_data.button(label, [causes_data.token(shown, given)], said=f"{label}: {units.said}")
         offer = html.Div([ask, html.Span(cost, className="quiet")], className="sqm-offer")
-        return found, [html.P([html.B(units.said.capitalize()), f". {ASSOCIATION}"]), offer, *links]
+        return found, [html.P([html.B(units.said[:1].upper() + units.said[1:]), f". {ASSOCIATION}"]), offer, *links]
     return found, [asking.Pending(found, f"Test of {units.said}").box, *links]
 
 

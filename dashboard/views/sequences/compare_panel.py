@@ -27,7 +27,7 @@ def panel() -> html.Section:
     body = [
         dcc.Store(id="sq-compare-mark"),
         dcc.Store(id="sq-compare-data"),
-        html.Div(id="sq-compare-state"),
+        html.Div(html.P("Reading …", className="empty-line"), id="sq-compare-state"),
         html.Div(id="sq-compare-picture", className="sqm-picture"),
         html.Div(id="sq-compare-body", className="sqm-said"),
     ]

@@ -19,6 +19,8 @@ from dashboard.asking import NotReady
 from dashboard.selection import Selection
 
 VIEW = "sequences"
+FIRST_PANEL = "Layer and words"
+SEQUENCES = "Sequences"
 LONGEST = 60  # characters of a name in a sentence
 COLOURS = 8  # of clusters and classes; then they repeat, and the name tells
 FIRST_COLOUR = 2  # of clusters: the first ones are those of classes
@@ -101,9 +103,10 @@ class Frame:
         for index in self.selection.instances:
             if index >= total:
                 raise NotReady(
-                    "Sequences",
+                    "No such instance",
                     f"There is no instance {index:,}: the data set has {total:,}, counted from 0.",
                     "Choose another one.",
+                    told_in=SEQUENCES,
                 )
         if self.selection.instances:
             return self.selection.instances
@@ -123,7 +126,10 @@ def frame(search: object, *, wait: float = 0.0) -> Frame:
     wait: seconds for the list of layers; one panel waits for all of them.
     """
     selection = Selection.parse(search)
-    description = asking.described()
+    try:
+        description = asking.described()
+    except NotReady as error:
+        raise _elsewhere(error, wait) from error
     if int(description["n"]) == 0:
         raise NotReady("Sequences", "The data set has no instances.", "Pass a data set with at least one.")
     if description["kind"] not in ("text", "series"):
@@ -132,10 +138,20 @@ def frame(search: object, *, wait: float = 0.0) -> Frame:
             f"This view follows states along the steps of texts and series; these are of kind {description['kind']!r}.",
             "The Layers and Attribution views show this model.",
         )
-    answer: Answer = asking.ask(selection, "sequence_sources", "Which layers have a memory", wait=wait)
+    try:
+        answer: Answer = asking.ask(selection, "sequence_sources", "Which layers have a memory", wait=wait)
+    except NotReady as error:
+        raise _elsewhere(error, wait) from error
     found = subjects.extraction(selection, wait=0.0)
     extraction = found.reader if found.reader is not None and found.reader.done else None
     return framed(selection, description, answer.json, extraction)
+
+
+def _elsewhere(error: NotReady, wait: float) -> NotReady:
+    """What all panels wait for: the one that waits for the layers says how far it is, the others in a line."""
+    if wait or not error.waiting:
+        return error
+    return NotReady(error.title, error.reason, error.remedy, waiting=True, told_in=FIRST_PANEL)
 
 
 def framed(

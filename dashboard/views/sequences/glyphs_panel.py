@@ -16,6 +16,7 @@ from dashboard.views.sequences import data, glyphs_data, glyphs_parts
 from dashboard.views.sequences.data import Frame
 from dashboard.views.sequences.glyphs_about import GLYPHS
 from dashboard.widgets import panel as parts
+from dashboard.widgets.states import empty
 
 NAME = "sq-glyphs"
 OUTPUTS = 10
@@ -27,7 +28,7 @@ def panel() -> html.Section:
         *glyphs_parts.stores(),
         html.Div(id="sq-glyphs-legend"),
         html.Div(id="sq-glyphs-rows", className="sqg-rows"),
-        html.Div(id="sq-glyphs-state"),
+        html.Div(html.P("Reading …", className="empty-line"), id="sq-glyphs-state"),
     ]
     return parts.panel(NAME, "Sequences", body, about=GLYPHS, controls=glyphs_parts.controls(), picture=False, span=12)
 
@@ -79,7 +80,11 @@ def draw_glyphs(*given: Any) -> tuple[Any, ...]:
         now = asking.mark_of(error)
         if before == now:
             return (no_update,) * OUTPUTS
-        return now, "", "", glyphs_parts.brief(error, "Sequences", "see above"), [], [], None, None, [], True
+        if isinstance(error, asking.NotReady) and error.told_in == data.SEQUENCES:  # here
+            box = empty(error.title, error.reason, error.remedy)
+        else:
+            box = glyphs_parts.brief(error, "Sequences", "see above")
+        return now, "", "", box, [], [], None, None, [], True
     grouping = data.known_clusters(shown)
     named = known_words(shown)
     marks = [found.key if isinstance(found, Answer) else asking.mark_of(found) for _, found in rows]

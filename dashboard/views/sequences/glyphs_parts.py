@@ -140,6 +140,8 @@ def obstacle(what: str, error: Exception) -> html.Div:
 def brief(error: Exception, subject: str, where: str) -> Any:
     """One line for what another panel shows in full."""
     if isinstance(error, asking.NotReady) and error.waiting:
+        if error.told_in:
+            return error.box
         said = f"{error.title}: being computed" if isinstance(error, asking.Pending) else error.reason.rstrip(".")
         return html.P(f"{said}, {where}.", className="empty-line")
     return asking.boxed(error, subject)

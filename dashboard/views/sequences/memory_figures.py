@@ -41,7 +41,7 @@ def survival(said: dict[str, Any]) -> dict[str, Any]:
         "annotations": notes,
         "hovermode": "closest",
         "xaxis": theme.axis("steps later", rangemode="tozero"),
-        "yaxis": theme.axis("of the state is left (%)", range=[0, 104]),
+        "yaxis": theme.axis("state left (%)", range=[0, 104]),
     }
     return {"data": [trace], "layout": theme.layout(**extra)}
 
@@ -75,8 +75,9 @@ def half_lives(values: NDArray[Any], chosen: int | None, longest: int) -> dict[s
         life = float(values[chosen])
         at = BINS + 1 if np.isinf(life) else float(np.interp(life, edges, np.arange(BINS + 1))) - 0.5
         shapes.append(_line({"xref": "x", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1}, "dash"))
-        notes.append(_note(f"unit {chosen}", at, 0.97, "left" if at < BINS / 2 else "right"))
+        notes.append(_note(f"unit {chosen}", at, 1, "left" if at < BINS / 2 else "right") | {"yanchor": "bottom"})
     extra = {
+        "margin": {"l": 52, "r": 12, "t": 20, "b": 40},  # the note stands above the bars
         "bargap": 0.06,
         "shapes": shapes,
         "annotations": notes,

@@ -149,13 +149,13 @@ def reading(said: dict[str, Any]) -> str:
         if score < chance + CLEAR:
             break
         good.append(lag)
-    measure = "accuracy" if said["metric"] == "accuracy" else "R²"
+    least = f"{100 * CLEAR:g} points of accuracy" if said["metric"] == "accuracy" else f"{CLEAR:g} in R²"
     what = f"A linear probe that reads from a state {said['what']} so many steps before"
     n = f"n = {said['n'][0]:,} steps of held-out instances at 0 steps"
     if not good:
         return f"{what} is not above chance at any distance ({n})."
     reach = (
-        f"stays above chance by {CLEAR:g} in {measure} up to {memory_figures.steps(good[-1])}"
+        f"stays above chance by {least} up to {memory_figures.steps(good[-1])}"
         if good[-1]
         else "reads the step itself only"
     )

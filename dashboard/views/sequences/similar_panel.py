@@ -28,7 +28,10 @@ def panel() -> html.Section:
     return parts.panel(
         NAME,
         "Similar moments",
-        [dcc.Store(id="sq-similar-mark"), html.Div(id="sq-similar-body", className="sqm-said")],
+        [
+            dcc.Store(id="sq-similar-mark"),
+            html.Div(html.P("Reading …", className="empty-line"), id="sq-similar-body", className="sqm-said"),
+        ],
         about=SIMILAR,
         controls=_controls(),
         picture=False,

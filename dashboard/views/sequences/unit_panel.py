@@ -38,7 +38,7 @@ def panel() -> html.Section:
     return parts.panel(
         NAME,
         "Response of a unit",
-        [dcc.Store(id="sq-unit-mark"), html.Div(id="sq-unit-body")],
+        [dcc.Store(id="sq-unit-mark"), html.Div(html.P("Reading …", className="empty-line"), id="sq-unit-body")],
         about=UNIT,
         controls=[html.Label([html.Span("Unit", className="control-label"), number], className="control")],
         picture=False,

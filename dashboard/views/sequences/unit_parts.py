@@ -15,6 +15,7 @@ from dashboard.views.sequences.data import Frame
 from dashboard.views.sequences.unit_data import Moved
 from dashboard.views.sequences.word_data import number as written
 from dashboard.widgets.attributes import attributes
+from dashboard.wording import column
 
 
 def rows(moved: Moved, percentiles: NDArray[Any] | None, chosen: Sequence[int]) -> list[Any]:
@@ -25,8 +26,9 @@ def rows(moved: Moved, percentiles: NDArray[Any] | None, chosen: Sequence[int]) 
     """
     means = [moved.mean(row) for row in moved.rows]
     low, high = ends(means, percentiles)
+    texts = [text.replace("-", "−") for text in column(means, 3)]
     made = [
-        _row(moved, place, means[place], None if percentiles is None else percentiles[place], (low, high), chosen)
+        _row(moved, place, texts[place], None if percentiles is None else percentiles[place], (low, high), chosen)
         for place in range(len(means))
     ]
     axis = html.Div(
@@ -52,9 +54,10 @@ def ends(means: Sequence[float], percentiles: NDArray[Any] | None) -> tuple[floa
 
 
 def _row(
-    moved: Moved, place: int, mean: float, box: NDArray[Any] | None, scale: tuple[float, float], chosen: Sequence[int]
+    moved: Moved, place: int, text: str, box: NDArray[Any] | None, scale: tuple[float, float], chosen: Sequence[int]
 ) -> html.Button:
     row, number = moved.rows[place], moved.numbers[place]
+    mean = moved.mean(row)
     count = int(moved.answer.array("count")[row])
     said = f"{moved.name(row)}, {count:,} occurrences: mean {written(mean, 3)}"
     spans = [html.Span(className="squ-zero", style={"left": _at(0.0, scale)})]
@@ -79,7 +82,7 @@ def _row(
         [
             html.Span(f"{moved.name(row)} ({count:,})", className="squ-name"),
             html.Span(spans, className="squ-plot"),
-            html.Span(written(mean, 3), className="squ-number"),
+            html.Span(text, className="squ-number"),
         ],
         type="button",
         className=f"squ-row {'lowers' if mean < 0 else 'raises'}",

@@ -29,9 +29,11 @@ def panel() -> html.Section:
         *word_parts.stores(),
         html.Div(id="sq-word-chips"),
         html.Div(
-            parts.graph("sq-word-graph", 270, "Mean response of each unit to a word, with bands"), id="sq-word-frame"
+            parts.graph("sq-word-graph", 270, "Mean response of each unit to a word, with bands"),
+            id="sq-word-frame",
+            style=HIDDEN,
         ),
-        html.Div(id="sq-word-body", className="sqw-said"),
+        html.Div(html.P("Reading …", className="empty-line"), id="sq-word-body", className="sqw-said"),
     ]
     return parts.panel(
         NAME, "Response to a word", body, about=WORD, controls=word_parts.controls(), picture=True, span=7

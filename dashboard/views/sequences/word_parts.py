@@ -105,7 +105,8 @@ def places(shown: Frame, found: Known, answer: Answer, at: int | None) -> list[A
         place = _nav(instances=str(instance), sspan=f"{step}-{step}")
         items.append(html.Li(html.Button(text, type="button", **more, **place)))
     count = int(answer.json["words"][where]["count"])
-    some = f"{len(listed)} of {count:,} occurrences" if count > len(listed) else "Its occurrences"
+    all_ = "The only occurrence" if count == 1 else f"All {count:,} occurrences"
+    some = f"{len(listed)} of {count:,} occurrences" if count > len(listed) else all_
     title = f"{some} of {found.name(found.rows[0])}; a click opens one and overlays it"
     return [html.H3(title), html.Ul(items, className="sqw-places")]
 

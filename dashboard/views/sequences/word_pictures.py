@@ -50,7 +50,7 @@ def _level(answer: Answer, row: int) -> list[Any]:
         f"from {written(low, 3)}" if np.isfinite(low) else "",
         f"to {written(high, 3)}" if np.isfinite(high) else "",
     ]
-    return [html.P(f"{name} is in the range {' '.join(part for part in parts if part)}, in shown units.")]
+    return [html.P(f"{name} is in the range {' '.join(part for part in parts if part)}, in the channel's own unit.")]
 
 
 def curve(values: list[float], ends: tuple[float, float], scheme: str) -> str:
