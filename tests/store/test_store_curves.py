@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import io
 import math
+import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -258,7 +260,8 @@ def test_full_cache_directory_is_a_banner(million, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     cache = CurveCache(tmp_path)
-    monkeypatch.setattr(curvecache.struct, "pack", full)
+    # Of this module alone: the workers of the tests talk by the same function.
+    monkeypatch.setattr(curvecache, "struct", SimpleNamespace(pack=full, unpack_from=struct.unpack_from))
     same_curve(curve(Run(million[0]), "loss", cache=cache), curve(Run(million[0]), "loss"))
     assert "No space left" in cache.problem
     assert list(tmp_path.iterdir()) == []
