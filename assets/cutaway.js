@@ -42,6 +42,8 @@
     if (clustering && !("cluster" in full)) full.cluster = null;
     if ("swords" in full && !("word" in full)) full.word = null;
     if ("layer" in full && !("sdepth" in full)) full.sdepth = null;
+    const projected = ["layer", "checkpoint", "n", "include", "pmethod"].some((name) => name in full);
+    if (projected && !("plasso" in full)) full.plasso = null;
     /* A polygon is in the coordinates of one map: it means nothing on another one. */
     const other = ["layer", "embed", "checkpoint", "n", "include"].some((name) => name in full);
     if (other && !("drill" in full)) full.drill = null;
@@ -52,6 +54,10 @@
   function go(changes, replace) {
     navigate(complete(changes), replace);
   }
+
+  /* What `follow` last wrote into each control. A control that changes because it followed the URL asks for nothing:
+     on a slow page that change arrives after the next navigation, and would undo it. */
+  const followed = new Map();
 
   ns.selection = {
     start() { return window.location.search; },
@@ -74,7 +80,8 @@
         const name = item.prop_id.split(".")[0].slice(4);
         const spec = DEFAULTS[name];
         let value = item.value;
-        if (value === undefined) continue;
+        if (value === undefined || followed.get(name) === JSON.stringify(value)) continue;
+        followed.delete(name);
         if (name === "runa" || name === "runb") {
           const runs = (query.get("runs") || "").split(",").filter(Boolean);
           if (name === "runa") {
@@ -87,8 +94,6 @@
           }
           continue;
         }
-        /* The field holds the first of the instances; it was set to it, not by hand. */
-        if (name === "instances" && String(value) === (query.get(name) || "").split(",")[0]) continue;
         if (Array.isArray(value)) value = value.map(String);
         else if (value !== null) value = String(value);
         const now = Array.isArray(value) ? query.getAll(name) : query.get(name);
@@ -105,13 +110,20 @@
     follow() {
       const query = params();
       const runs = (query.get("runs") || "").split(",").filter(Boolean);
-      const values = [].concat(window.dash_clientside.callback_context.outputs_list).map((output) => {
-        const name = output.id.slice(4);
+      const first = (query.get("instances") || "").split(",")[0];
+      const shown = (name) => {
         if (name === "runa") return runs[0] || null;
         if (name === "runb") return runs[1] || null;
         if (name === "tag") return query.getAll("tag");
+        if (name === "instances") return first === "" ? "" : Number(first);
         const text = query.get(name) === null ? DEFAULTS[name] : query.get(name);
         return NUMBERS.includes(name) && text !== null ? Number(text) : text;
+      };
+      const values = [].concat(window.dash_clientside.callback_context.outputs_list).map((output) => {
+        const name = output.id.slice(4);
+        const value = shown(name);
+        followed.set(name, JSON.stringify(value === undefined ? null : value));
+        return value;
       });
       return values.length === 1 ? values[0] : values;
     },
@@ -155,10 +167,12 @@
     aoutline: "off", ascale: "own", aorder: "wrong", alist: "strip", subset: null,
     sstate: "hidden", sdepth: null, swords: null, sweight: "signed", sk: "0", sleast: "5", snorm: "0.25",
     scolor: "class", slinks: "0.3", sclip: "99", son: "0.5", scompare: null,
+    gcolor: "type", gother: null, xvalue: "activation", xsort: "index", xtop: "0", pmethod: "pca", pcolor: "label",
+    rkind: "rules", rof: "prediction",
   };
 
   const NUMBERS = ["smooth", "limit", "page", "n", "undetected", "aclip", "aopacity", "sleast", "snorm", "slinks",
-    "sclip", "son"];
+    "sclip", "son", "xtop"];
 
   document.addEventListener("click", (event) => {
     const target = event.target.closest("[data-nav]");
@@ -174,5 +188,14 @@
     window.dash_clientside.set_props("url", { data: window.location.search });
   });
 
-  window.cutaway = { navigate: go, params, DEFAULTS };
+  /* An element of a picture, with its attributes, behind the others of its parent. */
+  function svg(name, attributes, parent, text) {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const key in attributes) node.setAttribute(key, attributes[key]);
+    if (text !== undefined) node.textContent = text;
+    if (parent) parent.appendChild(node);
+    return node;
+  }
+
+  window.cutaway = { navigate: go, params, svg, DEFAULTS };
 })();

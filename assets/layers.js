@@ -351,6 +351,7 @@
       const filter = point.data && point.data.type === "heatmap" ? point.y : point.data && point.data.yaxis === "y2" ? null : point.x;
       if (filter !== null) within(spec.layer, { filter: Number(filter) });
     },
+    /* A field of another view that shows *the* instance. */
     followInstance() {
       const text = (window.cutaway.params().get("instances") || "").split(",")[0];
       return text === "" ? "" : Number(text);

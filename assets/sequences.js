@@ -3,7 +3,7 @@
   "use strict";
   const ns = (window.dash_clientside = window.dash_clientside || {});
   const NO = () => window.dash_clientside.no_update;
-  const SVG = "http://www.w3.org/2000/svg";
+  const make = window.cutaway.svg;
   const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
   const HUES = 8, CLUSTERS = 2, HEAD = 20, PAD = 6, GAP = 8, LEAST = 10.5, TALLEST = 700, MOST_WORDS = 6, CELLS = [5, 22];
   const shown = { payload: null, codes: null, width: 0, tall: 0, chosen: null, over: "", at: 0 };
@@ -23,13 +23,6 @@
   /* A unit of another layer, chosen elsewhere, is none of these. */
   const chosenUnit = () => (["", shown.payload.layer].includes(said("layer")) && said("filter") !== "" ? Number(said("filter")) : -1);
 
-  function make(name, attributes, parent, text) {
-    const node = document.createElementNS(SVG, name);
-    for (const key in attributes) node.setAttribute(key, attributes[key]);
-    if (text !== undefined) node.textContent = text;
-    if (parent) parent.appendChild(node);
-    return node;
-  }
   function decode(payload) {
     const raw = window.atob(payload.codes);
     const codes = new Int8Array(raw.length);

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const ns = (window.dash_clientside = window.dash_clientside || {});
-  const SVG = "http://www.w3.org/2000/svg";
+  const make = window.cutaway.svg;
   const GUTTER = 52, RIGHT = 10, GAUGE = 10, TALL = 84, LINE = 40, LANE = 44, TURN = 16, TEXT = 22, OVER = 56;
   const MOST = 60; /* glyphs in a row; of longer sequences a window */
   const shown = { payload: null, rows: [], width: 0, marking: false, anchor: null };
@@ -17,13 +17,6 @@
   const cut = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
   const hue = (number) => "var(--sq-" + ((number + 2) % 8) + ", var(--ink-2))"; /* as cluster_colour: the first two are classes */
 
-  function make(name, attributes, parent, text) {
-    const node = document.createElementNS(SVG, name);
-    for (const key in attributes) node.setAttribute(key, attributes[key]);
-    if (text !== undefined) node.textContent = text;
-    if (parent) parent.appendChild(node);
-    return node;
-  }
   function tag(name, className, parent, text) {
     const node = document.createElement(name);
     if (className) node.className = className;

@@ -3,7 +3,7 @@
   "use strict";
   const ns = (window.dash_clientside = window.dash_clientside || {});
   const NO = () => window.dash_clientside.no_update;
-  const SVG = "http://www.w3.org/2000/svg";
+  const make = window.cutaway.svg;
   const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
   const MOST_WANTED = 200, HEAD = 18, PAD = 6, GAP = 6;
   const pen = document.createElement("canvas").getContext("2d");
@@ -19,13 +19,6 @@
     window.dash_clientside.set_props("sq-wanted", { data: wanted });
   });
 
-  function make(name, attributes, parent, text) {
-    const node = document.createElementNS(SVG, name);
-    for (const key in attributes) node.setAttribute(key, attributes[key]);
-    if (text !== undefined) node.textContent = text;
-    if (parent) parent.appendChild(node);
-    return node;
-  }
   const hue = (number) => shown.payload.colours[number];
   const sign = (value) => (value > 0 ? "+" : value < 0 ? "−" : "");
   const digits = (value) => sign(value) + Number(Math.abs(value).toPrecision(3));
@@ -145,9 +138,6 @@
       const text = `${ends[0] - 1}-${ends[1] - 1}`;
       if (text !== now) window.cutaway.navigate({ sspan: text });
       return NO();
-    },
-    threshold() {
-      return Number(window.cutaway.params().get("son") || window.cutaway.DEFAULTS.son);
     },
     beside() {
       return window.cutaway.params().get("scompare");

@@ -12,8 +12,10 @@ from dashboard import (
     exports,
     feedback_exports,
     gate,
+    instance_exports,
     layer_exports,
     map_exports,
+    neuron_exports,
     pictures,
     sequence_exports,
     services,
@@ -60,6 +62,8 @@ def create_app(settings: Settings) -> dash.Dash:
     attribution_exports.install(app.server, settings.path_prefix)
     feedback_exports.install(app.server, settings.path_prefix)
     sequence_exports.install(app.server, settings.path_prefix)
+    neuron_exports.install(app.server, settings.path_prefix)
+    instance_exports.install(app.server, settings.path_prefix)
     app.layout = shell.layout(subject=bool(settings.subject_name))
     shell_callbacks.register(app)
     for view in VIEWS:

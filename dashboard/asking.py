@@ -16,6 +16,29 @@ from dashboard.widgets.states import empty, failure
 from dashboard.widgets.waiting import failed_box, waiting_box
 
 
+class OfSubject:
+    """What the frame of a view says of the subject. description: as the worker wrote it."""
+
+    description: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """'image', 'text', 'series' or 'table'."""
+        return str(self.description["kind"])
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names by label."""
+        return [str(name) for name in self.description["classes"]]
+
+    def class_name(self, label: int) -> str:
+        """A label's name; 'no label' for -1."""
+        if label < 0:
+            return "no label"
+        names = self.class_names
+        return names[label] if label < len(names) else f"class {label}"
+
+
 class NotReady(Exception):
     """There is nothing to draw yet, or nothing at all.
 

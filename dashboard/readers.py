@@ -13,6 +13,7 @@ MAX_INDICES = 5000  # in a list of filters or instances
 MAX_CORNERS = 64
 MAX_METHODS = 12  # beside each other
 MAX_CLUSTERS = 20
+MAX_LAYERS = 400  # in a list of layers or modules
 MAX_WORDS = 6  # whose responses lie over each other
 SAMPLE = (10, 1_000_000)  # instances
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -111,6 +112,14 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
+def _dotted(text: str) -> tuple[str, ...]:
+    """Names of modules or keys of layers."""
+    names = tuple(dict.fromkeys(part for part in text.split(",") if part))
+    if len(text) >= MAX_TEXT or len(names) > MAX_LAYERS:
+        raise ValueError(text)
+    return names
+
+
 def _clusters(text: str) -> int:
     count = _count(text)
     if count not in (0, *range(2, MAX_CLUSTERS + 1)):
@@ -198,5 +207,18 @@ READERS: dict[str, Callable[[str], Any]] = {
     "stext": _whole,
     "sspan": _matching(r"\d{1,9}-\d{1,9}"),
     "son": _between(0.0, 1.0),
+    "gcolor": _choice("type", "parameters", "time", "change"),
+    "gopen": _dotted,
+    "gother": str,
+    "xvalue": _choice("activation", "gradient"),
+    "xsort": _matching(r"index|selectivity|similarity|row:\d{1,4}"),
+    "xtop": _count,
+    "xrows": _whole,
+    "xlayers": _dotted,
+    "pmethod": _matching(r"[a-z_]{1,20}"),
+    "pcolor": _whole,
+    "plasso": _polygon,
+    "rkind": _choice("rules", "tree", "linear"),
+    "rof": _choice("prediction", "error"),
     "scompare": _matching(r"(state|depth|layer|checkpoint):.{1,200}"),
 }

@@ -50,6 +50,13 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "text": ("stext",),
     "span": ("sspan", "son"),
     "compare": ("scompare",),
+    "graph": ("gcolor", "gopen", "gother"),
+    "matrix": ("xvalue", "xsort", "xtop"),
+    "rows": ("xrows",),
+    "stack": ("xlayers",),
+    "projection": ("pmethod", "pcolor"),
+    "plasso": ("plasso",),
+    "surrogate": ("rkind", "rof"),
 }
 
 
@@ -72,7 +79,14 @@ class Selection:
     ``analysis.attribution.targets`` reads it. explain: the 'output', or the chosen filter ('unit'). baseline: of all
     methods that take one. params: others, 'method.name=value;...'. asign, aclip, aopacity, aoutline, ascale: how maps
     are drawn. aorder: of the instances offered, alist: as a strip or a grid. edit: changes of the instance, JSON.
-    subset: whose attributions are averaged: 'all', 'wrong', 'class:3' or 'predicted:3'.
+
+    subset: which instances panels are about, as ``analysis.subsets.subset`` reads it: 'all', 'wrong', 'class:3',
+    'predicted:3', or an expression.
+
+    Of the Model view: gcolor: what the graph's colour means, gopen: modules that are expanded, gother: the checkpoint
+    that parameters are compared with. xvalue: of the matrix, xsort: its columns' order, 'index' or 'row:3' or a rule,
+    xtop: columns shown, 0 for all, xrows: its further rows, JSON, xlayers: layers stacked. pmethod, pcolor: of the
+    projection, plasso: polygon in its coordinates. Of the Instances view: rkind, rof: of the surrogate.
     """
 
     view: str = ""
@@ -136,6 +150,19 @@ class Selection:
     sspan: str = ""
     son: float = 0.5
     scompare: str = ""
+    gcolor: str = "type"
+    gopen: tuple[str, ...] = ()
+    gother: str | None = None
+    xvalue: str = "activation"
+    xsort: str = "index"
+    xtop: int = 0
+    xrows: str = ""
+    xlayers: tuple[str, ...] = ()
+    pmethod: str = "pca"
+    pcolor: str = "label"
+    plasso: tuple[float, ...] = ()
+    rkind: str = "rules"
+    rof: str = "prediction"
     problems: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
@@ -172,6 +199,12 @@ class Selection:
             else:
                 pairs.append((item.name, _write(item.name, value)))
         return "?" + urlencode(pairs) if pairs else ""
+
+    @property
+    def steps(self) -> tuple[int, int] | None:
+        """First and last of the steps chosen, from 0; None if none are."""
+        first, _, last = self.sspan.partition("-")
+        return (int(first), int(last)) if first else None
 
     def with_(self, **changes: Any) -> Selection:
         """A copy with some values changed."""

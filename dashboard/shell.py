@@ -159,6 +159,8 @@ def _inspector() -> list[Any]:
         html.Div(id="layers-inspector", className="inspector-body"),
         html.Div(id="at-inspector", className="inspector-body"),
         html.Div(id="sq-inspector", className="inspector-body"),
+        html.Div(id="md-inspector", className="inspector-body"),
+        html.Div(id="in-inspector", className="inspector-body"),
     ]
 
 

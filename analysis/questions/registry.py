@@ -124,6 +124,30 @@ QUESTIONS: tuple[Question, ...] = (
         "analysis.sequences.similar:sequence_similar",
     ),
     Question("sequence_ablation", 1, "Test of units of {layer}", "analysis.sequences.causes:sequence_ablation"),
+    Question(
+        "computation_graph",
+        1,
+        "Computation graph",
+        "analysis.models.graph:computation_graph",
+        of_sample=False,
+        of_weights=False,
+        priority=QUICK,
+    ),
+    Question(
+        "parameter_change",
+        1,
+        "Change of parameters by layer",
+        "analysis.models.change:parameter_change",
+        of_data=False,
+        priority=QUICK,
+    ),
+    Question("instance_columns", 1, "Columns of the instances", "analysis.subsets.columns:instance_columns"),
+    Question("neuron_table", 1, "Activations of {layer}, in one table", "analysis.neurons.store:neuron_table"),
+    Question("neuron_drivers", 1, "Gradient x activation of {layer}", "analysis.neurons.drivers:neuron_drivers"),
+    Question("projection", 1, "{method} of {layer}", "analysis.neurons.projection:projection"),
+    Question("label_errors", 1, "Likely label errors", "analysis.subsets.label_errors:label_errors"),
+    Question("suggested_subsets", 1, "Subsets the model fails on", "analysis.suggestions.suggest:suggested_subsets"),
+    Question("surrogate", 1, "Rules that imitate the model: {kind}", "analysis.suggestions.surrogate:surrogate"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,11 +26,23 @@ def match(clusters_a: NDArray[Any], clusters_b: NDArray[Any]) -> NDArray[np.int6
     both = (a >= 0) & (b >= 0)
     shared = np.zeros((many_a, many_b), np.int64)
     np.add.at(shared, (a[both], b[both]), 1)
-    found = np.full(many_b, -1, np.int64)
-    for one, other in zip(*linear_sum_assignment(shared, maximize=True), strict=True):
-        if shared[one, other]:
+    return assigned(shared, above=0)
+
+
+def assigned(alike: NDArray[Any], above: float = -math.inf) -> NDArray[np.int64]:
+    """For each cluster of b the number of a cluster of a, so that the likeness of all pairs is largest (Kuhn, 1955).
+
+    Args:
+        alike: likeness (A, B). above: pairs that are not more alike than this count as none.
+
+    Returns:
+        (B,): those left over get the free numbers in order, then new ones from A on.
+    """
+    found = np.full(alike.shape[1], -1, np.int64)
+    for one, other in zip(*linear_sum_assignment(alike, maximize=True), strict=True):
+        if alike[one, other] > above:
             found[other] = one
-    free = iter(sorted(set(range(many_a + many_b)) - set(found.tolist())))
+    free = iter(sorted(set(range(sum(alike.shape))) - set(found.tolist())))
     for place in np.flatnonzero(found < 0):
         found[place] = next(free)
     return found

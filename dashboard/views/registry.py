@@ -8,11 +8,15 @@ from typing import Any
 
 import dash
 
-from dashboard.views import attribution, layers, runs, sequences, subject, training
+from dashboard.views import attribution, instances, layers, model, runs, sequences, subject, training
 from dashboard.views.attribution import callbacks as attribution_callbacks
 from dashboard.views.attribution import layout as attribution_layout
+from dashboard.views.instances import callbacks as instances_callbacks
+from dashboard.views.instances import layout as instances_layout
 from dashboard.views.layers import callbacks as layers_callbacks
 from dashboard.views.layers import layout as layers_layout
+from dashboard.views.model import callbacks as model_callbacks
+from dashboard.views.model import layout as model_layout
 from dashboard.views.runs import callbacks as runs_callbacks
 from dashboard.views.runs import layout as runs_layout
 from dashboard.views.sequences import callbacks as sequences_callbacks
@@ -61,6 +65,16 @@ VIEWS: tuple[View, ...] = (
         sequences_callbacks.register,
         "subject",
         str(sequences.__doc__),
+    ),
+    View("model", "Model", "model", model_layout.layout, model_callbacks.register, "subject", str(model.__doc__)),
+    View(
+        "instances",
+        "Instances",
+        "instances",
+        instances_layout.layout,
+        instances_callbacks.register,
+        "subject",
+        str(instances.__doc__),
     ),
     View(
         "attribution",

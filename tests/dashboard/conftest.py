@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dash
 import flask
@@ -134,11 +135,17 @@ def bare_request(bare_app: dash.Dash) -> Iterator[None]:
 
 
 @pytest.fixture
-def made(
+def put(
     bare_app: dash.Dash,
     bare_request: None,  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
-) -> Explained:
+) -> Callable[..., Any]:
+    """Puts a made-up subject of a class in place, inside a request; further arguments are those of the class."""
+    return lambda kind, *given, **how: kind(bare_app, *given, name=request.node.nodeid, **how).install(monkeypatch)
+
+
+@pytest.fixture
+def made(put: Callable[..., Any]) -> Explained:
     """A subject with made-up attributions, inside a request."""
-    return Explained(bare_app, name=request.node.nodeid).install(monkeypatch)  # type: ignore[return-value]
+    return put(Explained)

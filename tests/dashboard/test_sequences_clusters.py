@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +28,8 @@ ASSETS = Path(__file__).parents[2] / "assets"
 
 
 @pytest.fixture
-def spoken(
-    bare_app: dash.Dash,
-    bare_request: None,  # noqa: ARG001
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> Spoken:
-    return Spoken(bare_app, name=request.node.nodeid).install(monkeypatch)  # type: ignore[return-value]
+def spoken(put: Callable[..., Any]) -> Spoken:
+    return put(Spoken)
 
 
 def draw(search: str = PAGE, before: Any = None) -> tuple[Any, ...]:

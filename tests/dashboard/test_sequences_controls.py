@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-import dash
 import pytest
 from dash import no_update
 from plotly.utils import PlotlyJSONEncoder
@@ -21,13 +21,8 @@ PAGE = "?view=sequences"
 
 
 @pytest.fixture
-def spoken(
-    bare_app: dash.Dash,
-    bare_request: None,  # noqa: ARG001
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> Spoken:
-    return Spoken(bare_app, name=request.node.nodeid).install(monkeypatch)  # type: ignore[return-value]
+def spoken(put: Callable[..., Any]) -> Spoken:
+    return put(Spoken)
 
 
 NAMES = ("mark", "now", "subtitle", "state", "layers", "layer", "states", "state_now", "depths", "depth")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,8 @@ MARK, SUBTITLE, PAYLOAD, STATE, LEGEND, PICK, VALUE, NUMBER, STEP, UNTYPED = ran
 
 
 @pytest.fixture
-def made(
-    bare_app: dash.Dash,
-    bare_request: None,  # noqa: ARG001
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> Read:
-    return Read(bare_app, name=request.node.nodeid).install(monkeypatch)  # type: ignore[return-value]
+def made(put: Callable[..., Any]) -> Read:
+    return put(Read)
 
 
 @pytest.fixture

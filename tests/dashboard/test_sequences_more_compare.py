@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-import dash
 import numpy as np
 import pytest
 from dash import no_update
@@ -33,13 +33,8 @@ class Swapped(Spoken):
 
 
 @pytest.fixture
-def spoken(
-    bare_app: dash.Dash,
-    bare_request: None,  # noqa: ARG001
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> Spoken:
-    return Swapped(bare_app, name=request.node.nodeid).install(monkeypatch)  # type: ignore[return-value]
+def spoken(put: Callable[..., Any]) -> Spoken:
+    return put(Swapped)
 
 
 def draw(search: str, before: Any = None) -> tuple[Any, ...]:

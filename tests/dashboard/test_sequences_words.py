@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import dash
@@ -34,13 +35,8 @@ PAGE = "?view=sequences"
 
 
 @pytest.fixture
-def made(
-    bare_app: dash.Dash,
-    bare_request: None,  # noqa: ARG001
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> Read:
-    return Read(bare_app, name=request.node.nodeid).install(monkeypatch)  # type: ignore[return-value]
+def made(put: Callable[..., Any]) -> Read:
+    return put(Read)
 
 
 def draw(search: str = PAGE, before: Any = None, by: str = "mean") -> tuple[Any, ...]:

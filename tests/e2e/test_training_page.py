@@ -125,6 +125,23 @@ def test_back_and_forward_undo_a_selection(server: Server, browser: Browser, wat
         expect(page.locator("#inspector-body h2").first).to_have_text("Layer fc")
 
 
+def test_a_picker_that_follows_late_does_not_undo_the_next_step(server: Server, browser: Browser, watch: Watch) -> None:
+    """A slow page lets the pickers follow the address after the next navigation."""
+    with visit(browser, watch, server.url) as page:
+        settled(page)
+        page.evaluate(
+            """() => {
+                for (const layer of ["conv1", "fc", "conv1", "fc"]) window.cutaway.navigate({ layer });
+                window.history.back();
+            }"""
+        )
+        expect(page.locator("#inspector-body h2").first).to_have_text("Layer conv1")
+        expect(page.locator("#ctl-layer")).to_have_value("conv1")
+        page.wait_for_timeout(500)
+        expect(page.locator("#inspector-body h2").first).to_have_text("Layer conv1")
+        assert "layer=conv1" in page.url
+
+
 def test_a_click_in_a_figure_moves_every_panel(server: Server, browser: Browser, watch: Watch) -> None:
     with visit(browser, watch, server.url) as page:
         settled(page)

@@ -25,7 +25,7 @@ _PARAMETER = re.compile(r"([a-z_]+)\.(\w+)=([^;]+)")
 
 
 @dataclass(frozen=True)
-class Frame:
+class Frame(asking.OfSubject):
     """What all panels show.
 
     description: of the subject. methods: what the pre-flight says of each, in the page's order: {'name', 'title',
@@ -43,23 +43,6 @@ class Frame:
     instance: int
     extraction: Extraction | None
     unit: str
-
-    @property
-    def kind(self) -> str:
-        """'image', 'text', 'series' or 'table'."""
-        return str(self.description["kind"])
-
-    @property
-    def class_names(self) -> list[str]:
-        """Names by label."""
-        return [str(name) for name in self.description["classes"]]
-
-    def class_name(self, label: int) -> str:
-        """A label's name; 'no label' for -1."""
-        if label < 0:
-            return "no label"
-        names = self.class_names
-        return names[label] if label < len(names) else f"class {label}"
 
     def method(self, name: str) -> dict[str, Any]:
         """What the pre-flight says of a method. Raises NotFound."""

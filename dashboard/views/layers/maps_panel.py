@@ -173,7 +173,7 @@ def register(app: dash.Dash) -> None:
         Input("sel-maps", "data"),
     )
     app.clientside_callback(
-        ClientsideFunction("layers", "followInstance"), Output("ctl-instances", "value"), Input("sel-instance", "data")
+        ClientsideFunction("selection", "follow"), Output("ctl-instances", "value"), Input("sel-instance", "data")
     )
 
 

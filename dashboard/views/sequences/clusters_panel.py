@@ -164,7 +164,7 @@ def draw_clusters(*given: Any) -> tuple[Any, ...]:
         mark = asking.mark(responses.key, found.key, shown.pos, shown.selection.layer == shown.layer)
         if mark == before:
             return (no_update,) * OUTPUTS
-        drawn = written(clusters_payload.payload(shown, responses, found))
+        drawn = as_text(clusters_payload.payload(shown, responses, found))
     except (data.NotReady, CutawayError) as error:
         mark = asking.mark_of(error)
         if mark == before:
@@ -245,9 +245,9 @@ def draw_chosen(_word: Any, _mark: Any, search: str | None) -> Any:
         "rows": [clusters_payload.short(means[row]) for row in rows],
         "missing": [number for number in chosen if number not in place][:MOST_TOLD],
     }
-    return written(value)
+    return as_text(value)
 
 
-def written(value: dict[str, Any]) -> str:
+def as_text(value: dict[str, Any]) -> str:
     """A payload as text of the page."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from analysis.results import Answer
-from analysis.sequences.matching import agreement, match
+from analysis.sequences.matching import agreement, assigned, match
 from dashboard.views.sequences.data import Frame
 
 DRAWN = 24  # words of a cluster that are sent
@@ -110,14 +109,7 @@ def _by_links(a: NDArray[np.float64], b: NDArray[np.float64], numbers: NDArray[n
         length = np.linalg.norm(values, axis=0)
         return np.asarray(values / np.where(length > 0, length, 1))
 
-    alike = scaled(one).T @ scaled(other)
-    found = np.full(k_b, -1, np.int64)
-    for mine, theirs in zip(*linear_sum_assignment(alike, maximize=True), strict=True):
-        found[theirs] = mine
-    free = iter(number for number in range(k_a + k_b) if number not in set(found.tolist()))
-    for place in np.flatnonzero(found < 0):
-        found[place] = next(free)
-    return found
+    return assigned(scaled(one).T @ scaled(other))
 
 
 def changed(pair: Pair) -> list[dict[str, Any]]:

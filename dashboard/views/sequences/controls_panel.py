@@ -11,6 +11,7 @@ from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 from analysis.errors import CutawayError
 from analysis.sequences.edges import DEFAULT, WEIGHTS
 from dashboard import asking
+from dashboard.readers import MAX_CLUSTERS
 from dashboard.selection import Selection
 from dashboard.views.sequences import about, data
 from dashboard.widgets import panel as parts
@@ -20,7 +21,6 @@ NAME = "sq-controls"
 FOLLOWING = ("ctl-sweight", "ctl-sk", "ctl-sleast", "ctl-snorm")
 OUTPUTS = 15
 LAYERS_WAIT = 1.2  # seconds that this panel waits for the list of layers; the others do not
-MOST_K = 20
 
 
 def panel() -> html.Section:
@@ -96,7 +96,7 @@ def _number(name: str, label: str, value: float, low: float, high: float, step: 
 
 def _numbers(suggested: int | None) -> list[dict[str, str]]:
     text = "suggested" + (f" ({suggested})" if suggested else "")
-    return [{"value": "0", "label": text}, *({"value": str(k), "label": str(k)} for k in range(2, MOST_K + 1))]
+    return [{"value": "0", "label": text}, *({"value": str(k), "label": str(k)} for k in range(2, MAX_CLUSTERS + 1))]
 
 
 def register(app: dash.Dash) -> None:

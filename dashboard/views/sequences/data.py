@@ -27,7 +27,7 @@ FIRST_COLOUR = 2  # of clusters: the first ones are those of classes
 
 
 @dataclass(frozen=True)
-class Frame:
+class Frame(asking.OfSubject):
     """What all panels show.
 
     description: of the subject. listed: what ``sequence_sources`` says of every layer. layer, state, depth: the source
@@ -47,23 +47,6 @@ class Frame:
     vocabularies: list[dict[str, Any]]
     pos: str
     fallback: str = ""
-
-    @property
-    def kind(self) -> str:
-        """'text' or 'series'."""
-        return str(self.description["kind"])
-
-    @property
-    def class_names(self) -> list[str]:
-        """Names by label."""
-        return [str(name) for name in self.description["classes"]]
-
-    def class_name(self, label: int) -> str:
-        """A label's name; 'no label' for -1."""
-        if label < 0:
-            return "no label"
-        names = self.class_names
-        return names[label] if label < len(names) else f"class {label}"
 
     @property
     def about(self) -> dict[str, Any]:

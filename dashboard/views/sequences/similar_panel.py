@@ -103,7 +103,7 @@ def register(app: dash.Dash) -> None:
         ClientsideFunction("selection", "intent"), Input("ctl-son", "value"), prevent_initial_call=True
     )
     app.clientside_callback(
-        ClientsideFunction("sequencesMore", "threshold"), Output("ctl-son", "value"), Input("sel-span", "data")
+        ClientsideFunction("selection", "follow"), Output("ctl-son", "value"), Input("sel-span", "data")
     )
 
 
@@ -113,7 +113,7 @@ def draw_similar(*given: Any) -> tuple[Any, ...]:
     if not data.is_shown(search):
         return (no_update,) * OUTPUTS
     scheme = "dark" if scheme == "dark" else "light"
-    start, stop = span(Selection.parse(search))
+    start, stop = Selection.parse(search).steps or (None, 0)
     fields: tuple[Any, Any] = ("", "") if start is None else (start + 1, stop + 1)
     subtitle_ = ""
     try:
@@ -134,12 +134,6 @@ def draw_similar(*given: Any) -> tuple[Any, ...]:
     if now == before:
         return (no_update,) * OUTPUTS
     return now, subtitle_, body, *fields
-
-
-def span(selection: Selection) -> tuple[int | None, int]:
-    """First and last of the chosen steps, from 0; (None, 0) if none are chosen."""
-    first, _, last = selection.sspan.partition("-")
-    return (int(first), int(last)) if first else (None, 0)
 
 
 def params(shown: Frame, start: int, stop: int) -> dict[str, Any]:

@@ -112,10 +112,9 @@ def instance(shown: Frame) -> html.Div | None:
 
 def span(shown: Frame) -> html.Div | None:
     """The chosen steps of *the* instance: what they are, how much of the state they keep and change."""
-    first, _, last = shown.selection.sspan.partition("-")
-    if not first:
+    if shown.selection.steps is None:
         return None
-    start, stop = int(first), int(last)
+    start, stop = shown.selection.steps
     title = f"Step {start + 1:,}" if start == stop else f"Steps {start + 1:,} to {stop + 1:,}"
     try:
         answer = data.states(shown, shown.instance)

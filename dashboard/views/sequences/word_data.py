@@ -120,8 +120,8 @@ def here(shown: Frame, number: int) -> tuple[int, int, NDArray[Any]] | None:
     steps = np.flatnonzero((np.asarray(answer.array("word")) == number).any(1))
     if not len(steps):
         return None
-    first, _, last = shown.selection.sspan.partition("-")
-    inside = [step for step in steps.tolist() if first and int(first) <= step <= int(last)]
+    chosen = shown.selection.steps
+    inside = [step for step in steps.tolist() if chosen and chosen[0] <= step <= chosen[1]]
     step = inside[0] if inside else int(steps[0])
     return shown.instance, step, np.asarray(answer.array("changes"))[step]
 

@@ -1,0 +1,1 @@
+"""Neurons over instances and subsets: tables of activations and gradients, orders, projections."""

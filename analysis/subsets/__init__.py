@@ -1,0 +1,1 @@
+"""Subsets of the instances: columns, expressions, names; errors of scores and of labels."""

@@ -1,0 +1,1 @@
+"""Subsets that explain errors, in words; rules that imitate the model."""

@@ -1,0 +1,14 @@
+"""What the panels of the Instances view share."""
+
+from __future__ import annotations
+
+from dashboard.framing import Frame as Frame
+from dashboard.framing import frame as frame
+from dashboard.selection import Selection
+
+VIEW = "instances"
+
+
+def is_shown(search: object) -> bool:
+    """Whether the page shows this view; callbacks of a view that is not shown compute nothing."""
+    return Selection.parse(search).view == VIEW
