@@ -71,6 +71,7 @@
     followMethods() {
       watch();
       window.setTimeout(paint, 0);
+      return NO();
     },
     /* A class picked by hand. A contrast is between two numbers: what is predicted is known for the sample. */
     target(first, minus, spec) {

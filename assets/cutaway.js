@@ -59,6 +59,9 @@
      on a slow page that change arrives after the next navigation, and would undo it. */
   const followed = new Map();
 
+  /* Views that were visited since the page was loaded. */
+  const opened = new Set();
+
   ns.selection = {
     start() { return window.location.search; },
     /* The query -> the sel-* stores; a store changes only when one of its parameters did. */
@@ -127,11 +130,11 @@
       });
       return values.length === 1 ? values[0] : values;
     },
-    /* Show the chosen view, mark it in the rail, and say why a view is grey. */
+    /* Show the chosen view, which is laid out at its first visit, mark it in the rail, and say why a view is grey. */
     show(view, runs) {
       const known = [...document.querySelectorAll(".view")].map((box) => box.dataset.view);
       const chosen = known.includes(view) ? view : runs ? "training" : "runs";
-      for (const box of document.querySelectorAll(".view")) box.hidden = box.dataset.view !== chosen;
+      for (const box of document.querySelectorAll(".view, .beside")) box.hidden = box.dataset.view !== chosen;
       for (const item of document.querySelectorAll(".rail-item")) {
         const subject = document.getElementById("rail").dataset.subject === "yes";
         const reason = item.dataset.needs === "run" && !runs ? "Choose a run first"
@@ -143,7 +146,11 @@
         item.dataset.reason = reason;
       }
       window.setTimeout(() => window.dispatchEvent(new Event("resize")), 0);
-      return NO();
+      return window.dash_clientside.callback_context.outputs_list.map((output) => {
+        const first = output.id === "open-" + chosen && !opened.has(chosen);
+        if (first) opened.add(chosen);
+        return first || NO();
+      });
     },
     /* The first visit: nothing in the URL, but there are runs. */
     arrive(runs, search) {

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import dcc, html
+from dash import dcc, html, no_update
 
 from dashboard import jobs_panel
 from dashboard.selection import GROUPS
-from dashboard.views.registry import VIEWS
+from dashboard.views.registry import VIEWS, View
 from dashboard.widgets.attributes import attributes
 from dashboard.widgets.icons import icon
+from dashboard.widgets.states import empty
 
 TICK_MS = 2000
 SHORTCUTS = (
@@ -25,7 +26,7 @@ SHORTCUTS = (
 
 
 def layout(subject: bool = False) -> dmc.MantineProvider:
-    """The whole page. Views are laid out once and shown by the selection, so that coming back is instant.
+    """The whole page. A view is laid out at its first visit and then shown or hidden, so that coming back is instant.
 
     subject: whether the server has one.
     """
@@ -68,6 +69,7 @@ def _stores() -> list[Any]:
         dcc.Store(id="url"),
         dcc.Store(id="sel-groups", data={name: list(keys) for name, keys in GROUPS.items()}),
         *(dcc.Store(id=f"sel-{name}") for name in GROUPS),
+        *(dcc.Store(id=f"open-{view.slug}") for view in VIEWS),
         dcc.Store(id="theme-choice", storage_type="local"),
         dcc.Store(id="scheme", data="light"),
         dcc.Store(id="narrow", data=False),
@@ -129,7 +131,7 @@ def _chip(label: Any, picker: Any) -> html.Label:
 def _rail() -> list[Any]:
     return [
         html.A(
-            [icon(view.icon), html.Span(view.title)],
+            [icon(view.slug), html.Span(view.title)],
             id=f"rail-{view.slug}",
             href=f"?view={view.slug}",
             className="rail-item",
@@ -146,22 +148,28 @@ def _rail() -> list[Any]:
     ]
 
 
-def _view_box(view: Any) -> html.Div:
-    return html.Div(
-        view.layout(), id=f"view-{view.slug}", className="view", hidden=True, **attributes({"data-view": view.slug})
-    )
+def _view_box(view: View) -> html.Div:
+    return html.Div(id=f"view-{view.slug}", className="view", hidden=True, **attributes({"data-view": view.slug}))
 
 
 def _inspector() -> list[Any]:
-    # Training's, that of the Subject and Layers views, that of each other view: CSS shows the one that fits.
+    idle = empty("Inspector", "Nothing is selected.", "Choose a run, or click a layer's name to look into it.")
     return [
-        html.Div(id="inspector-body", className="inspector-body"),
-        html.Div(id="layers-inspector", className="inspector-body"),
-        html.Div(id="at-inspector", className="inspector-body"),
-        html.Div(id="sq-inspector", className="inspector-body"),
-        html.Div(id="md-inspector", className="inspector-body"),
-        html.Div(id="in-inspector", className="inspector-body"),
+        html.Div(
+            None if view.inspector else idle,
+            id=f"beside-{view.slug}",
+            className="beside",
+            hidden=True,
+            **attributes({"data-view": view.slug}),
+        )
+        for view in VIEWS
     ]
+
+
+def opened(view: View) -> tuple[Any, Any]:
+    """What a view's place in the page holds from its first visit on, and what is in the inspector then."""
+    beside = html.Div(id=view.inspector, className="inspector-body") if view.inspector else no_update
+    return beside, view.layout()
 
 
 def _help() -> dmc.Modal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import dash
@@ -12,7 +13,7 @@ from analysis.errors import CutawayError
 from analysis.training.findings import noun
 from dashboard import jobs_panel, services, shell, subjects
 from dashboard.selection import GROUPS, Selection
-from dashboard.views.registry import VIEWS, by_slug
+from dashboard.views.registry import VIEWS, View, by_slug
 from dashboard.widgets.attributes import attributes
 
 PICKERS = ("runa", "runb", "layer", "checkpoint")
@@ -88,10 +89,18 @@ def _register_selection(app: dash.Dash) -> None:
     )
     app.clientside_callback(
         ClientsideFunction("selection", "show"),
-        Output("main", "data-view"),
+        [Output(f"open-{view.slug}", "data") for view in VIEWS],
         Input("sel-view", "data"),
         Input("sel-runs", "data"),
     )
+    for view in VIEWS:
+        # The inspector's part first: callbacks of the view write there.
+        app.callback(
+            Output(f"beside-{view.slug}", "children"),
+            Output(f"view-{view.slug}", "children"),
+            Input(f"open-{view.slug}", "data"),
+            prevent_initial_call=True,
+        )(partial(opened, view))
     app.clientside_callback(
         ClientsideFunction("selection", "arrive"),
         Output("main", "data-arrived"),
@@ -121,6 +130,11 @@ def _register_page(app: dash.Dash) -> None:
             Input(button, "n_clicks"),
             prevent_initial_call=True,
         )
+
+
+def opened(view: View, wanted: Any) -> tuple[Any, Any]:
+    """The view's page and inspector, at its first visit."""
+    return shell.opened(view) if wanted else (no_update, no_update)
 
 
 def pulse(

@@ -31,60 +31,32 @@ from dashboard.views.training import layout as training_layout
 class View:
     """slug: its name in the URL. layout: builds its page. register: wires its callbacks.
 
-    needs: 'run' or 'subject': greyed while there is none; '' for nothing.
+    needs: 'run' or 'subject': greyed while there is none; '' for nothing. inspector: id of what the inspector shows
+    beside it; '' if it has none.
     """
 
     slug: str
     title: str
-    icon: str
     layout: Callable[[], Any]
     register: Callable[[dash.Dash], None]
     needs: str
     summary: str
+    inspector: str = ""
 
 
-VIEWS: tuple[View, ...] = (
-    View("runs", "Runs", "runs", runs_layout.layout, runs_callbacks.register, "", str(runs.__doc__)),
-    View(
-        "training",
-        "Training",
-        "training",
-        training_layout.layout,
-        training_callbacks.register,
-        "run",
-        str(training.__doc__),
-    ),
-    # Shown without a subject too: it says how to start with one.
-    View("subject", "Subject", "subject", subject_layout.layout, subject_callbacks.register, "", str(subject.__doc__)),
-    View("layers", "Layers", "layers", layers_layout.layout, layers_callbacks.register, "subject", str(layers.__doc__)),
-    View(
-        "sequences",
-        "Sequences",
-        "sequences",
-        sequences_layout.layout,
-        sequences_callbacks.register,
-        "subject",
-        str(sequences.__doc__),
-    ),
-    View("model", "Model", "model", model_layout.layout, model_callbacks.register, "subject", str(model.__doc__)),
-    View(
-        "instances",
-        "Instances",
-        "instances",
-        instances_layout.layout,
-        instances_callbacks.register,
-        "subject",
-        str(instances.__doc__),
-    ),
-    View(
-        "attribution",
-        "Attribution",
-        "attribution",
-        attribution_layout.layout,
-        attribution_callbacks.register,
-        "subject",
-        str(attribution.__doc__),
-    ),
+VIEWS: tuple[View, ...] = tuple(
+    View(module.__name__.rpartition(".")[2], title, page.layout, wiring.register, needs, str(module.__doc__), inspector)
+    for module, title, page, wiring, needs, inspector in (
+        (runs, "Runs", runs_layout, runs_callbacks, "", ""),
+        (training, "Training", training_layout, training_callbacks, "run", "inspector-body"),
+        # Shown without a subject too: it says how to start with one.
+        (subject, "Subject", subject_layout, subject_callbacks, "", ""),
+        (layers, "Layers", layers_layout, layers_callbacks, "subject", "layers-inspector"),
+        (sequences, "Sequences", sequences_layout, sequences_callbacks, "subject", "sq-inspector"),
+        (model, "Model", model_layout, model_callbacks, "subject", "md-inspector"),
+        (instances, "Instances", instances_layout, instances_callbacks, "subject", "in-inspector"),
+        (attribution, "Attribution", attribution_layout, attribution_callbacks, "subject", "at-inspector"),
+    )
 )
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import dash
 import pytest
-from dash import no_update
+from dash import html, no_update
 
-from dashboard import jobs_panel, shell_callbacks
+from dashboard import jobs_panel, shell, shell_callbacks
 from dashboard.app import create_app
 from dashboard.settings import Settings
 from dashboard.views.registry import VIEWS
@@ -29,10 +29,17 @@ def components(node: Any) -> list[Any]:
     return [node, *(found for child in below for found in components(child))]
 
 
+def page() -> list[Any]:
+    """Everything there is once all views were visited."""
+    visited = [part for view in VIEWS for part in shell.opened(view)]
+    whole = [shell.layout(subject=True), *(part for part in visited if part is not no_update)]
+    return [item for part in whole for item in components(html.Div(part))]
+
+
 def test_no_callback_names_an_unknown_component(app: dash.Dash) -> None:
     """suppress_callback_exceptions hides typing errors; this does not."""
     made_later = {"runs-grid", "runs-compare"}
-    known = {item.id for item in components(app.layout) if isinstance(getattr(item, "id", None), str)} | made_later
+    known = {item.id for item in page() if isinstance(getattr(item, "id", None), str)} | made_later
     for entry in app._callback_list:
         wanted = [part["id"] for part in [*entry["inputs"], *(entry["state"] or [])]]
         for name in wanted:
@@ -43,13 +50,13 @@ def test_no_callback_names_an_unknown_component(app: dash.Dash) -> None:
             assert not name or name.startswith("{") or name in known, entry["output"]
 
 
-def test_ids_are_unique(app: dash.Dash) -> None:
-    found = [item.id for item in components(app.layout) if isinstance(getattr(item, "id", None), str)]
+def test_ids_are_unique() -> None:
+    found = [item.id for item in page() if isinstance(getattr(item, "id", None), str)]
     assert len(found) == len(set(found))
 
 
-def test_every_panel_explains_itself(app: dash.Dash) -> None:
-    panels = [item for item in components(app.layout) if str(getattr(item, "id", "")).endswith("-panel")]
+def test_every_panel_explains_itself() -> None:
+    panels = [item for item in page() if str(getattr(item, "id", "")).endswith("-panel")]
     assert {item.id[:-6] for item in panels} >= set(ABOUT)
     for item in panels:
         assert "How it is computed" in text_of(item)

@@ -32,6 +32,7 @@ def panel() -> html.Section:
         [
             dcc.Store(id="at-controls-mark"),
             dcc.Store(id="at-spec"),
+            dcc.Store(id="at-methods-drawn"),
             html.Div(
                 [*_target(), html.Div(html.P("Reading …", className="quiet"), id="at-controls-state")],
                 className="at-what",
@@ -178,6 +179,7 @@ def _register_moves(app: dash.Dash) -> None:
     )
     app.clientside_callback(
         ClientsideFunction("attribution", "followMethods"),
+        Output("at-methods-drawn", "data"),
         Input("sel-explain", "data"),
         Input("at-methods", "children"),
         Input("at-methods-note", "children"),

@@ -19,7 +19,6 @@ from dashboard.views.layers import data, evidence
 from dashboard.widgets.attributes import attributes
 from dashboard.widgets.class_marks import class_mark
 from dashboard.widgets.findings import finding_detail
-from dashboard.widgets.states import empty
 
 SCORES = 5
 STRONGEST = 5
@@ -57,11 +56,8 @@ def draw_inspector(
 ) -> tuple[Any, Any]:
     """Cards for the instance, and for the filter or the layer."""
     selection = Selection.parse(search)
-    if selection.view not in (data.VIEW, "subject"):
+    if selection.view != data.VIEW:
         return no_update, no_update
-    if selection.view == "subject":
-        hint = empty("Inspector", "Nothing is selected.", "Click a layer's name to look into it.")
-        return (no_update, no_update) if before == "subject" else ("subject", hint)
     try:
         shown = data.frame(search)
         index = data.filter_of(shown)

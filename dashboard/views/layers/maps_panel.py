@@ -37,6 +37,7 @@ def panel() -> html.Section:
         [
             dcc.Store(id="maps-mark"),
             dcc.Store(id="maps-spec"),
+            dcc.Store(id="maps-drawn"),
             _instance_row(),
             html.Div(id="maps-state"),
             html.Div(
@@ -149,6 +150,7 @@ def register(app: dash.Dash) -> None:
     )(draw_maps)
     app.clientside_callback(
         ClientsideFunction("layers", "maps"),
+        Output("maps-drawn", "data"),
         Input("maps-spec", "data"),
         Input("scheme", "data"),
         Input("sel-filter", "data"),
