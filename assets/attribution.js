@@ -144,15 +144,6 @@
     },
   };
 
-  /* Notices that the reader has seen, in this visit. */
-  let dismissed = [];
-  document.addEventListener("click", (event) => {
-    const notice = event.target.closest("[data-at-dismiss]");
-    if (!notice) return;
-    dismissed = [...dismissed, notice.dataset.atDismiss].slice(-50);
-    window.dash_clientside.set_props("at-dismissed", { data: dismissed });
-  });
-
   document.addEventListener("click", (event) => {
     const page = event.target.closest("[data-at-page]");
     if (page) return window.dash_clientside.set_props("at-page", { data: Number(page.dataset.atPage) });

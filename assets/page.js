@@ -173,6 +173,15 @@
   window.addEventListener("resize", measure);
 
   const stored = window.localStorage.getItem("cutaway-inspector");
+  /* Notices that the reader has seen, in this visit. */
+  let dismissed = [];
+  document.addEventListener("click", (event) => {
+    const notice = event.target.closest("[data-dismiss]");
+    if (!notice) return;
+    dismissed = [...dismissed, notice.dataset.dismiss].slice(-50);
+    window.dash_clientside.set_props("notices-dismissed", { data: dismissed });
+  });
+
   document.addEventListener("DOMContentLoaded", () => {
     document.body.classList.toggle("inspector-open", stored ? stored === "open" : window.innerWidth >= 1280);
   });

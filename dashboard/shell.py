@@ -7,7 +7,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html, no_update
 
-from dashboard import jobs_panel
+from dashboard import jobs_panel, notices
 from dashboard.selection import GROUPS
 from dashboard.views.registry import VIEWS, View
 from dashboard.widgets.attributes import attributes
@@ -42,7 +42,7 @@ def layout(subject: bool = False) -> dmc.MantineProvider:
                 **attributes({"aria-label": "Views", "data-subject": "yes" if subject else "no"}),
             ),
             html.Main(
-                [html.Div(id="banner", role="status"), *(_view_box(view) for view in VIEWS)],
+                [html.Div(id="banner", role="status"), notices.place(), *(_view_box(view) for view in VIEWS)],
                 id="main",
                 tabIndex=-1,
             ),

@@ -10,8 +10,9 @@ import dash
 from dash import ClientsideFunction, Input, Output, State, ctx, html, no_update
 
 from analysis.errors import CutawayError
+from analysis.layers.rules import meta_of
 from analysis.training.findings import noun
-from dashboard import jobs_panel, services, shell, subjects
+from dashboard import jobs_panel, notices, services, shell, subjects
 from dashboard.selection import GROUPS, Selection
 from dashboard.views.registry import VIEWS, View, by_slug
 from dashboard.widgets.attributes import attributes
@@ -62,6 +63,7 @@ def register(app: dash.Dash) -> None:
         State("url", "data"),
     )(offer_parts)
     jobs_panel.register(app)
+    notices.register(app)
 
 
 def _register_selection(app: dash.Dash) -> None:
@@ -276,7 +278,8 @@ def offer_parts(
     for item in run.checkpoints() if run else []:
         saved.setdefault(item.name, {"value": item.name, "label": f"step {item.step:,}"})
     offered = list(saved.values())
-    word = next((noun(meta, 1, capital=True) for meta in watched if meta.name == selection.layer), "Filter")
+    known = {meta.name: meta for meta in watched} | {info.key: meta_of(info) for info in subjects.layers()}
+    word = noun(known[selection.layer], 1, capital=True) if selection.layer in known else "Filter"
     return (no_update if layers == before else layers), offered, _chips(selection, word)
 
 

@@ -12,14 +12,12 @@ from dashboard.views.attribution import (
     instances_panel,
     maps_panel,
     neighbours_panel,
-    notices_panel,
     subset_panel,
     trust_panel,
 )
 
 # In reading order.
 PARTS = (
-    notices_panel,
     instances_panel,
     controls_panel,
     maps_panel,

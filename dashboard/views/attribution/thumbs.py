@@ -10,8 +10,7 @@ from dash import html
 
 from analysis.errors import NotFound
 from analysis.extraction.reader import Extraction
-from dashboard.pictures import addresses, patches
-from dashboard.pictures.patches import Patch
+from dashboard.pictures import patches, sprite_tiles
 
 SIDE = 64  # pixels of the page
 MOST = patches.MOST_PATCHES
@@ -36,29 +35,8 @@ def thumbs(found: Extraction, indices: Sequence[int], names: Sequence[str] = ())
 
 
 def _tiles(found: Extraction, indices: list[int]) -> dict[int, Any]:
-    if not indices:
-        return {}
-    try:
-        sheet = patches.sheet_of(patches.tiles(found, [Patch(index, ()) for index in indices]))
-    except NotFound:
-        return {}
-    source = addresses.instances(found.directory.name, indices)
-    made = {}
-    for place, index in enumerate(indices):
-        row, across = divmod(place, sheet.columns)
-        scale = SIDE / max(sheet.width, sheet.height)
-        # Percentages of a background count from its free play, which is one tile less than the whole.
-        x = 100 * across / max(1, sheet.columns - 1)
-        y = 100 * row / max(1, sheet.rows - 1)
-        style = {
-            "backgroundImage": f'url("{source}")',
-            "backgroundSize": f"{100 * sheet.columns}% {100 * sheet.rows}%",
-            "backgroundPosition": f"{x:.4f}% {y:.4f}%",
-            "width": f"{max(1, round(sheet.width * scale))}px",
-            "height": f"{max(1, round(sheet.height * scale))}px",
-        }
-        made[index] = html.Span(style=style, className="at-thumb")
-    return made
+    styles = sprite_tiles.styles(found, indices, SIDE)
+    return {index: html.Span(style=style, className="at-thumb") for index, style in styles.items()}
 
 
 def _words(found: Extraction, index: int) -> Any:

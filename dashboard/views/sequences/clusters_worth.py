@@ -42,7 +42,6 @@ def sentences(said: dict[str, Any]) -> list[tuple[str, str]]:
     seeds = int(stability["seeds"])
     agreement = f"{_cell(stability['ari'])} on average, {_cell(stability['lowest'])} at the lowest"
     found.append(("", f"{seeds} other starts agree with them by an ARI of {agreement} (1: the same clusters)."))
-    found.append(("", f"Edge weight {said['weight']}: {said['why']}"))
     reason = said["baselines"]["untrained"].get("reason")
     if reason:
         found.append(("quiet", f"There is no untrained model to compare with: {reason}"))

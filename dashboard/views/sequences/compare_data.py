@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.errors import CutawayError
 from analysis.results import Answer
 from analysis.sequences.matching import agreement, assigned, match
+from dashboard import services
 from dashboard.views.sequences.data import Frame
 
 DRAWN = 24  # words of a cluster that are sent
@@ -35,8 +37,8 @@ class Side:
     @property
     def name(self) -> str:
         """Layer, state, and the checkpoint if there is one."""
-        saved = self.shown.selection.checkpoint
-        return self.shown.name + (f", checkpoint {saved}" if saved else "")
+        saved = weights_of(self.shown)
+        return self.shown.name + (f", {saved}" if saved else "")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,19 @@ class Pair:
     common: NDArray[np.int64]
     words_ari: float
     units_ari: float
+
+
+def weights_of(shown: Frame) -> str:
+    """'BiLSTM, step 648' of a checkpoint of a run, the name of one of the subject's, '' for the model's own weights."""
+    name = shown.selection.checkpoint
+    if name is None or any(item["name"] == name for item in shown.description.get("checkpoints", ())):
+        return f"checkpoint {name}" if name else ""
+    try:
+        runs = services.open_runs(shown.selection.runs[:1])
+    except CutawayError:
+        runs = []
+    saved = ((run, item) for run in runs for item in run.checkpoints() if item.name == name)
+    return next((f"{run.info.name}, step {item.step:,}" for run, item in saved), f"checkpoint {name}")
 
 
 def side(shown: Frame, responses: Answer, clusters: Answer) -> Side:

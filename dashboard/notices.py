@@ -1,4 +1,5 @@
-"""Notices: what the reader should know of the model before believing any explanation, such as that it is untrained."""
+"""Notices above the views of the model: what the reader should know of it before believing any of them, such as that it
+is untrained; and how far its activations are read, on which all of them wait."""
 
 from __future__ import annotations
 
@@ -10,12 +11,15 @@ import dash
 from dash import Input, Output, State, dcc, html, no_update
 
 from analysis.errors import CutawayError
+from analysis.jobs import Job
 from dashboard import asking, services
 from dashboard.selection import Selection
-from dashboard.views.attribution import data
+from dashboard.views.registry import by_slug
 from dashboard.widgets.attributes import attributes
+from dashboard.widgets.waiting import waiting_box
 
 MOST = 4
+RECENT = 30  # jobs
 DISMISSED = 50  # marks of notices that a visit remembers
 
 
@@ -35,24 +39,24 @@ class Notice:
         return asking.mark(self.kind, self.text)
 
 
-def panel() -> html.Div:
+def place() -> html.Div:
     """Lines above the panels; nothing where there is nothing to say."""
-    stores = [dcc.Store(id="at-notices-seen"), dcc.Store(id="at-dismissed", data=[])]
-    return html.Div([*stores, html.Div(id="at-notices", className="at-notices", role="status")], className="at-above")
+    stores = [dcc.Store(id="notices-seen"), dcc.Store(id="notices-dismissed", data=[])]
+    return html.Div([*stores, html.Div(id="notices", className="notices", role="status")])
 
 
 def register(app: dash.Dash) -> None:
     """Attach the callback of the lines."""
     app.callback(
-        Output("at-notices", "children"),
-        Output("at-notices-seen", "data"),
+        Output("notices", "children"),
+        Output("notices-seen", "data"),
         Input("sel-view", "data"),
         Input("sel-checkpoint", "data"),
         Input("sel-runs", "data"),
         Input("pulse-selected", "data"),
         Input("pulse-answers", "data"),
-        Input("at-dismissed", "data"),
-        State("at-notices-seen", "data"),
+        Input("notices-dismissed", "data"),
+        State("notices-seen", "data"),
         State("url", "data"),
     )(draw_notices)
 
@@ -60,14 +64,15 @@ def register(app: dash.Dash) -> None:
 def draw_notices(*given: Any) -> tuple[Any, Any]:
     """The lines, and what this visit has seen of the weights. given: as ``register`` lists them."""
     dismissed, before, search = given[5], given[6], given[7]
-    if not data.is_shown(search):
-        return no_update, no_update
+    selection = Selection.parse(search)
     before = before if isinstance(before, dict) else {}
+    if by_slug(selection.view).needs != "subject":
+        # What was seen of the weights stays known; the lines are drawn anew on the way back.
+        return ([], {**before, "mark": ""}) if before.get("mark") else (no_update, no_update)
     try:
         description = asking.described()
     except (asking.NotReady, CutawayError):
         return no_update, no_update
-    selection = Selection.parse(search)
     seen: dict[str, Any] = {
         "weights": str(description.get("weights") or ""),
         "untrained": bool(description.get("weight_notices")),
@@ -75,10 +80,21 @@ def draw_notices(*given: Any) -> tuple[Any, Any]:
     }
     gone = dismissed[-DISMISSED:] if isinstance(dismissed, list) else []
     lines = [one for one in notices(selection, description, seen["changed"]) if one.mark not in gone][:MOST]
-    seen["mark"] = asking.mark([(one.mark, one.nav) for one in lines])
+    reading = _reading(selection)
+    told = reading and (reading.id, reading.state, reading.progress, reading.position)
+    seen["mark"] = asking.mark([(one.mark, one.nav) for one in lines], told)
     if seen == before:
         return no_update, no_update
-    return [_line(one) for one in lines], seen
+    progress = [waiting_box(reading, "Activations of the sample")] if reading else []
+    return [_line(one) for one in lines] + progress, seen
+
+
+def _reading(selection: Selection) -> Job | None:
+    """The job that reads activations; the Layers view has a bar of its own for it."""
+    if selection.view == "layers":
+        return None
+    listed = services.current().jobs.list(limit=RECENT)
+    return next((job for job in listed if job.kind == "extract" and job.active), None)
 
 
 def notices(selection: Selection, description: dict[str, Any], changed: str = "") -> list[Notice]:
@@ -133,6 +149,6 @@ def _line(notice: Notice) -> html.P:
         nav = attributes({"data-nav": json.dumps(notice.nav)})
         parts.append(html.Button(notice.label, type="button", className="link", **nav))
     if notice.kind in ("changed", "newer"):
-        more = attributes({"data-at-dismiss": notice.mark, "aria-label": f"Dismiss: {notice.text}"})
+        more = attributes({"data-dismiss": notice.mark, "aria-label": f"Dismiss: {notice.text}"})
         parts.append(html.Button("Dismiss", type="button", className="link quiet", **more))
     return html.P(parts, **attributes({"data-kind": notice.kind}))

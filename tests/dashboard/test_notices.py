@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import types
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from dash import no_update
 
 from analysis.errors import NotFound
+from analysis.jobs import Job
 from dashboard import asking, services
+from dashboard.notices import Notice, draw_notices, notices
 from dashboard.selection import Selection
-from dashboard.views.attribution.notices_panel import Notice, draw_notices, notices
 
 from .test_training import places, text_of
 
@@ -26,6 +28,15 @@ def described(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the subject is: a test may change it."""
     now = dict(DESCRIBED)
     monkeypatch.setattr(asking, "described", lambda: now)
+    return now
+
+
+@pytest.fixture(autouse=True)
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """The jobs there are."""
+    now: list[Job] = []
+    listed = types.SimpleNamespace(list=lambda limit: now[:limit])
+    monkeypatch.setattr(services, "current", lambda: types.SimpleNamespace(jobs=listed))
     return now
 
 
@@ -58,10 +69,23 @@ def test_what_is_said_of_the_subject_s_own_weights_is_told_by_its_kind_and_not_b
     assert lines(f"{HERE}&checkpoint=step-00000640") == [SLOW], "which holds the word 'untrained' as well"
 
 
-def test_it_is_drawn_once_and_only_in_its_view() -> None:
+def test_it_is_drawn_once_and_only_above_views_of_the_model() -> None:
     _, seen = drawn()
     assert drawn(before=seen) == (no_update, no_update)
-    assert drawn("?view=layers") == (no_update, no_update)
+    assert lines("?view=sequences") == lines("?view=instances") == [OWN, SLOW]
+    assert drawn("?view=training") == (no_update, no_update)
+    gone, after = drawn("?view=training", before=seen)
+    assert gone == []
+    assert lines(before=after) == [OWN, SLOW]
+
+
+def test_it_says_how_far_activations_are_read(jobs: list[Any]) -> None:
+    progress = {"done": 3, "total": 9, "unit": "instances"}
+    jobs.append(job := Job("a", "Activations", "extract", "running", "server", 0.0, progress=progress))
+    assert "3 of 9" in lines()[-1]
+    assert lines("?view=layers") == [OWN, SLOW], "which has a bar of its own"
+    jobs[0] = replace(job, state="done")
+    assert lines() == [OWN, SLOW]
 
 
 def test_nothing_is_said_while_the_model_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
