@@ -174,7 +174,7 @@
     aoutline: "off", ascale: "own", aorder: "wrong", alist: "strip", subset: null,
     sstate: "hidden", sdepth: null, swords: null, sweight: "signed", sk: "0", sleast: "5", snorm: "0.25",
     scolor: "class", slinks: "0.3", sclip: "99", son: "0.5", scompare: null,
-    gcolor: "type", gother: null, xvalue: "activation", xsort: "index", xtop: "0", pmethod: "pca", pcolor: "label",
+    gcolor: "type", gother: null, xvalue: "activation", xsort: "index", xtop: "0", xby: "given", xscale: "neuron", pmethod: "pca", pcolor: "label",
     rkind: "rules", rof: "prediction",
   };
 

@@ -276,6 +276,7 @@
     }
     return found;
   }
+  window.cutaway.simplified = simplified; // the Projection panel has a lasso too
   function ranges(numbers) {
     const list = [...new Set(numbers)].sort((a, b) => a - b);
     const parts = [];

@@ -213,6 +213,8 @@ READERS: dict[str, Callable[[str], Any]] = {
     "xvalue": _choice("activation", "gradient"),
     "xsort": _matching(r"index|selectivity|similarity|row:\d{1,4}"),
     "xtop": _count,
+    "xby": _choice("given", "similarity"),
+    "xscale": _choice("neuron", "layer"),
     "xrows": _whole,
     "xlayers": _dotted,
     "pmethod": _matching(r"[a-z_]{1,20}"),

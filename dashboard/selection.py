@@ -51,7 +51,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "span": ("sspan", "son"),
     "compare": ("scompare",),
     "graph": ("gcolor", "gopen", "gother"),
-    "matrix": ("xvalue", "xsort", "xtop"),
+    "matrix": ("xvalue", "xsort", "xtop", "xby", "xscale"),
     "rows": ("xrows",),
     "stack": ("xlayers",),
     "projection": ("pmethod", "pcolor"),
@@ -85,7 +85,8 @@ class Selection:
 
     Of the Model view: gcolor: what the graph's colour means, gopen: modules that are expanded, gother: the checkpoint
     that parameters are compared with. xvalue: of the matrix, xsort: its columns' order, 'index' or 'row:3' or a rule,
-    xtop: columns shown, 0 for all, xrows: its further rows, JSON, xlayers: layers stacked. pmethod, pcolor: of the
+    xtop: columns shown, 0 for all, xby: order of its rows, xscale: of its colours, xrows: its further rows, JSON,
+    xlayers: layers stacked. pmethod, pcolor: of the
     projection, plasso: polygon in its coordinates. Of the Instances view: rkind, rof: of the surrogate.
     """
 
@@ -156,6 +157,8 @@ class Selection:
     xvalue: str = "activation"
     xsort: str = "index"
     xtop: int = 0
+    xby: str = "given"
+    xscale: str = "neuron"
     xrows: str = ""
     xlayers: tuple[str, ...] = ()
     pmethod: str = "pca"

@@ -16,6 +16,7 @@ from analysis.questions.registry import Question
 VALUES = {
     "pca": "PCA",
     "umap": "UMAP",
+    "tsne": "t-SNE",
     "zero": "filters set to 0",
     "mean": "filters held at their mean",
     "merge": "filters merged",
@@ -79,11 +80,15 @@ def _word(name: str, value: Any, told: Mapping[str, Any]) -> str:
     text = str(value)
     if name == "layer" and text.isdecimal():
         return f"layer {text}"
-    if name == "subset" and ":" in text:
+    if name == "subset" and text not in VALUES:
         kind, _, label = text.partition(":")
+        if kind == "saved":
+            return f"'{label}'"
+        if kind not in KINDS:
+            return f"instances where {text}"
         classes = told.get("classes") or ()
         known = label.isdecimal() and int(label) < len(classes)
-        return f"instances {KINDS.get(kind, kind)} {classes[int(label)] if known else label}"
+        return f"instances {KINDS[kind]} {classes[int(label)] if known else label}"
     if name == "method":
         return str((told.get("titles") or {}).get(text) or VALUES.get(text) or text.replace("_", " "))
     if isinstance(value, int) and not isinstance(value, bool):

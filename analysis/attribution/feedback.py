@@ -10,29 +10,26 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from analysis.attribution.regions_marked import check_region, check_shape, mask_of
 from analysis.errors import NotFound, ParameterError
 from analysis.results import key_of
+from analysis.results.lines import Lines
 
 VERDICTS = ("right", "wrong", "unclear")
 NOTE = 2000  # characters
 TEXT = 500  # of any other text
 MOST = 20_000  # verdicts of one subject
 MASK_BYTES = 512 << 20  # of all masks that are exported
-LINES, LOCK = "verdicts.jsonl", "verdicts.lock"
-WAIT = 10.0  # seconds for another thread to finish
+LINES = "verdicts.jsonl"
 _TEXTS = ("method", "target", "unit", "kind")
 
 
@@ -53,6 +50,7 @@ class Feedback:
         self.subject = {name: _clean(str(subject.get(name, "")))[:TEXT] for name in ("name", "weights", "data")}
         self.home = Path(directory) / subject_key(self.subject)
         self.file = self.home / LINES
+        self._log = Lines(self.file, "The verdicts")
 
     def add(self, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Keep a verdict.
@@ -69,12 +67,12 @@ class Feedback:
             ParameterError: something is missing, too long or outside the instance; or there is no room for it.
         """
         kept = {"id": secrets.token_hex(8), "time": round(time.time(), 3), "subject": self.subject, **checked(entry)}
-        with self._alone():
+        with self._log.alone():
             if len(self.all()) >= MOST:
                 raise ParameterError(
                     f"There are {MOST:,} verdicts on this subject: that is the most.", "Export them and delete some."
                 )
-            self._append({"verdict": kept})
+            self._log.append({"verdict": kept})
         return kept
 
     def all(self) -> list[dict[str, Any]]:
@@ -93,7 +91,7 @@ class Feedback:
     def _read(self) -> tuple[list[dict[str, Any]], list[int]]:
         found: dict[str, dict[str, Any]] = {}
         damaged: list[int] = []
-        for number, line in self._lines():
+        for number, line in self._log.read():
             if line is None:
                 damaged.append(number)
                 continue
@@ -113,10 +111,10 @@ class Feedback:
 
     def delete(self, identity: str) -> None:
         """Take a verdict back: it is marked as deleted and shown no more. Raises NotFound."""
-        with self._alone():
+        with self._log.alone():
             if not any(one["id"] == identity for one in self.all()):
                 raise NotFound(f"There is no verdict {str(identity)[:40]!r}.", "It may have been deleted meanwhile.")
-            self._append({"deleted": identity, "time": round(time.time(), 3)})
+            self._log.append({"deleted": identity, "time": round(time.time(), 3)})
 
     def export(self) -> bytes:
         """All verdicts as one JSON object, {'subject', 'verdicts', 'damaged': lines left out}, UTF-8."""
@@ -140,53 +138,6 @@ class Feedback:
         packed = io.BytesIO()
         np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
         return packed.getvalue()
-
-    def _lines(self) -> Iterator[tuple[int, dict[str, Any] | None]]:
-        """Numbers of lines, from 1, and their objects; None for a line that is none."""
-        try:
-            text = self.file.read_bytes().decode("utf-8", errors="replace")
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise ParameterError(
-                f"The verdicts cannot be read: {error.strerror}.", f"Look at {self.file.name} in the workspace."
-            ) from None
-        for number, line in enumerate(text.split("\n"), 1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError):
-                value = None
-            yield number, value if isinstance(value, dict) else None
-
-    def _append(self, value: Mapping[str, Any]) -> None:
-        line = (json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n").encode()
-        try:
-            with self.file.open("a+b") as file:
-                if file.tell():
-                    file.seek(-1, os.SEEK_END)
-                    line = line if file.read(1) == b"\n" else b"\n" + line  # what is before was torn
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise ParameterError(
-                f"The verdict cannot be kept: {error.strerror}.", "Make room in the workspace."
-            ) from None
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        try:
-            self.home.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.home / LOCK, timeout=WAIT)
-            lock.acquire()
-        except (OSError, Timeout) as error:
-            raise ParameterError(f"The verdict cannot be kept: {error}.", "Look at the workspace.") from None
-        try:
-            yield
-        finally:
-            lock.release()
 
 
 def checked(entry: Mapping[str, Any]) -> dict[str, Any]:

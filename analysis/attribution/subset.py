@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -24,11 +23,12 @@ from analysis.errors import CutawayError, NotFound, ParameterError
 from analysis.extraction.reader import Extraction
 from analysis.extraction.sample import choose
 from analysis.jobs.context import Cancelled
+from analysis.subsets.subset import Named, columns_of, mask
+from analysis.subsets.table import joined, of_extraction
 
 MOST = 1000  # instances, whatever is asked for
 BATCH = 16  # instances explained at once
 SECONDS = 1.0  # between two partial answers
-SUBSETS = re.compile(r"all|wrong|(class|predicted):(\d{1,9})")
 
 
 def attribution_subset(
@@ -42,14 +42,16 @@ def attribution_subset(
     params: Mapping[str, Any] | None = None,
     subset: str = "all",
     most: int = 100,
+    saved: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Explain instances of the sample by one method, and look for what they have in common.
 
     Each explanation is divided by the sum of its sizes first, so that no instance dominates; means are of these shares.
 
     Args:
-        subset: 'all', 'wrong' (predictions that are not the label), 'class:3' (the label), 'predicted:3'. most: how
-            many instances at most, each label with its part, drawn with the sample's random state.
+        subset: as ``analysis.subsets.subset`` reads it: 'all', 'wrong', 'class:3', 'predicted:3', 'saved:NAME', or an
+            expression. most: how many instances at most, each label with its part, drawn with the sample's random
+            state. saved: the named subsets that it refers to, {name: {'text', 'indices': list or None}}.
 
     Returns:
         {'method', 'subset', 'n': instances explained, 'of': how many the subset has, 'skipped': [[index, reason]],
@@ -70,7 +72,7 @@ def attribution_subset(
         )
     refuse_unfit(session, chosen, unit)
     seed = int(session.sample["random_state"])
-    indices, total = members(session.extraction(), subset, int(most), seed)
+    indices, total = members(session, subset, int(most), seed, saved or {})
     head = {"method": method, "subset": subset, "of": total, "random_state": seed}
     ones: list[One] = []
     skipped: list[list[Any]] = []
@@ -89,23 +91,20 @@ def attribution_subset(
     return {**head, **value, **told, "n": len(ones), "skipped": skipped}, {**arrays, **more}
 
 
-def members(extraction: Extraction, subset: str, most: int, seed: int) -> tuple[list[int], int]:
-    """Indices of the instances meant, ascending, and how many the subset has. Raises ParameterError, NotFound."""
-    match = SUBSETS.fullmatch(subset)
-    if match is None:
-        raise ParameterError(
-            f"There are no instances called {subset[:60]!r}.", "Choose 'all', 'wrong', 'class:3' or 'predicted:3'."
-        )
+def members(
+    session: Any, subset: str, most: int, seed: int, saved: Mapping[str, Mapping[str, Any]]
+) -> tuple[list[int], int]:
+    """Indices of the instances meant, ascending, and how many the subset has. Columns of metadata and features are
+    asked for only where the subset is about them. Raises ParameterError, NotFound."""
     if most < 1:
         raise ParameterError(f"{most} instances cannot be explained.", "Choose at least one.")
-    labels, predictions = np.asarray(extraction.labels), np.asarray(extraction.predictions)
-    if subset == "all":
-        kept = np.ones(len(labels), bool)
-    elif subset == "wrong":
-        kept = (labels >= 0) & (labels != predictions)
-    else:
-        kept = (labels if match[1] == "class" else predictions) == int(match[2])
-    rows = np.flatnonzero(kept)
+    extraction: Extraction = session.extraction()
+    table = of_extraction(extraction)
+    known = {name: Named(str(one["text"]), one["indices"]) for name, one in saved.items()}
+    if set(columns_of(subset, known)) - set(table.columns):
+        table = joined(table, session.ask("instance_columns"))
+    labels = np.asarray(extraction.labels)
+    rows = np.flatnonzero(mask(subset, table, known))
     if not len(rows):
         raise NotFound("The sample has no such instance.", "Choose others, or a larger sample.")
     picked = rows[choose(labels[rows], min(most, MOST), seed)]

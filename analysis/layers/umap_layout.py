@@ -98,6 +98,7 @@ def embed(
     random_state: int = 0,
     epochs: int | None = None,
     tick: Callable[[int, int], None] | None = None,
+    start: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Places in the plane, float32, shape (P, 2), for finite points of shape (P, d), principal components first.
 
@@ -107,11 +108,13 @@ def embed(
     Args:
         neighbours: as umap-learn counts them, the point itself included. epochs: by default 300, or 200 for more than
             10,000 points; umap-learn's 500 and 200 bring no more here. tick: told of epochs done and in all.
+        start: where the points begin, shape (P, 2); by default at their first two components.
     """
-    distinct, member, copies = np.unique(
-        np.asarray(points, np.float32), axis=0, return_inverse=True, return_counts=True
+    distinct, first, member, copies = np.unique(
+        np.asarray(points, np.float32), axis=0, return_index=True, return_inverse=True, return_counts=True
     )
-    places = _embed(distinct, neighbours, min_dist, np.random.default_rng(random_state), epochs, tick)
+    begin = None if start is None else np.asarray(start, np.float32)[first]
+    places = _embed(distinct, neighbours, min_dist, np.random.default_rng(random_state), epochs, tick, begin)
     return places[member] + _discs(member.reshape(-1), copies)
 
 
@@ -131,8 +134,9 @@ def _embed(
     rng: np.random.Generator,
     epochs: int | None,
     tick: Callable[[int, int], None] | None,
+    start: NDArray[np.float32] | None,
 ) -> NDArray[np.float32]:
-    flat = np.pad(points[:, :2], ((0, 0), (0, max(0, 2 - points.shape[1]))))
+    flat = np.pad(points[:, :2], ((0, 0), (0, max(0, 2 - points.shape[1])))) if start is None else start
     if len(points) < 4:
         return np.asarray(flat, np.float32)
     indices, distances = nearest(points, min(neighbours, len(points)) - 1)

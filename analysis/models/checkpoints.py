@@ -260,6 +260,15 @@ def apply(model: nn.Module, state: State) -> None:
     Raises:
         CheckpointError: names or shapes differ; the model is then unchanged.
     """
+    tensors = fitting(model, state)
+    try:
+        model.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise CheckpointError(f"The weights do not fit the model: {error}", "Check subject().") from None
+
+
+def fitting(model: nn.Module, state: State) -> dict[str, Tensor]:
+    """Weights by the model's names. Raises CheckpointError if names or shapes differ."""
     tensors = _fitted(model, state.tensors)
     found = differences(model, tensors)
     if found:
@@ -267,10 +276,7 @@ def apply(model: nn.Module, state: State) -> None:
             f"The weights do not fit the model: {found.sentence()}",
             "Build the model in subject() with the parameters it was trained with.",
         )
-    try:
-        model.load_state_dict(tensors, strict=False)
-    except RuntimeError as error:
-        raise CheckpointError(f"The weights do not fit the model: {error}", "Check subject().") from None
+    return tensors
 
 
 def _fitted(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

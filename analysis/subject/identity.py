@@ -9,24 +9,28 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from analysis.data.digests import feed, is_plain
+from analysis.data.metadata import Column
 from analysis.subject.modules import reached
 from analysis.subject.subject import Subject
 
 _USUAL = frozenset(vars(nn.Module()))  # attributes of every module
 
 
-def code_hash(subject: Subject, source: str) -> str:
+def code_hash(subject: Subject, source: str, metadata: Iterable[Column] = ()) -> str:
     """SHA-256, hexadecimal, of what the user wrote and of how the model is built.
 
     Args:
         source: digest of the subject file, '' where there is none (a notebook); then the text of what is known counts.
+        metadata: columns whose values count, too.
     """
     digest = hashlib.sha256(f"{source}\n{torch.__version__}\n{subject.model!r}\n".encode())
     said = (subject.kind, subject.output, subject.embedding_layer, subject.class_names, subject.sampling_rate)
@@ -39,6 +43,12 @@ def code_hash(subject: Subject, source: str) -> str:
     functions = [subject.collate_fn, subject.forward_func, subject.inverse_transform, subject.decode]
     functions += [subject.baselines] if callable(subject.baselines) else []
     functions += [subject.encode] if subject.encode is not None else []
+    functions += subject.subsets.values()
+    for name in subject.subsets:
+        digest.update(name.encode())
+    for column in metadata:
+        digest.update(f"{column.name} {column.kind} {column.values.dtype}".encode())
+        digest.update(np.ascontiguousarray(column.values).tobytes())
     classes = {cls for module in subject.model.modules() for cls in type(module).__mro__}
     forwards = sorted(filter(_foreign, classes), key=_name)
     texts: dict[str, bytes] = {}

@@ -84,11 +84,11 @@ class Session:
         self.notices += [*subject.source.notes, *subject.notes, *subject.weight_notes]
         if is_compiled(self.model):
             self.notices.append("The model is compiled; here it runs uncompiled, so that its layers can be read.")
-        self.code = code_hash(subject, source)  # first of all: files may be edited from now on
+        self.metadata = read_metadata(subject.metadata, self.n)
+        self.code = code_hash(subject, source, self.metadata)  # first of all: files may be edited from now on
         self._told: Progress = progress or (lambda *_told: None)
         self._told(0, 0, "", "Hashing the weights")
         self.weights = checkpoints.weights_hash(self.model)
-        self.metadata = read_metadata(subject.metadata, self.n)
         self.instances = opening.instances_of(subject, self.model)
         self.floating = opening.floating_of(self.model)
         self._described: tuple[dict[str, Any], dict[str, NDArray[Any]]] | None = None
@@ -131,6 +131,11 @@ class Session:
     def outdated(self) -> bool:
         """Whether the model's weights were changed by somebody else since they were described or put in."""
         return self._weights.changed
+
+    @property
+    def own_weights(self) -> dict[str, Tensor]:
+        """The weights the subject came with, by name, also while those of a checkpoint are in the model."""
+        return self._weights.own
 
     def close(self) -> None:
         """Put weights, modes and device of the model back as they were given."""

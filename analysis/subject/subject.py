@@ -45,6 +45,9 @@ class Subject:
             words between blanks are looked up in its list or dictionary.
         embedding_layer: the layer that turns ids into vectors, or its name.
         metadata: a data frame, or a dictionary of columns, with a row for each instance.
+        subsets: ``{"name": function}``, called as ``function(x, index)`` with one input as the model takes it (a tensor
+            on the CPU, without padding and without the axis of instances) and its place in the data set; returns
+            whether the instance belongs to the subset.
         checkpoints: ``{"name": path}``, or the directory of a run, whose checkpoints are meant.
         sampling_rate: of series, in steps per second.
         feature_names: a name for each column of a table, or for each channel of a series.
@@ -74,6 +77,7 @@ class Subject:
         encode: Callable[[str], Any] | None = None,
         embedding_layer: str | nn.Module | None = None,
         metadata: Any = None,
+        subsets: Mapping[str, Callable[..., Any]] | None = None,
         checkpoints: Mapping[str, str | Path] | str | Path | None = None,
         sampling_rate: float | None = None,
         feature_names: Iterable[str] | None = None,
@@ -101,6 +105,7 @@ class Subject:
         decoder_of(decode)  # says at once if it cannot be used
         self.embedding_layer = _layer_name(self.model, embedding_layer)
         self.metadata = metadata
+        self.subsets = _subsets(subsets)
         self.checkpoints = _checkpoints(checkpoints)
         self.sampling_rate = _positive("sampling_rate", sampling_rate)
         self.feature_names = _names("feature_names", feature_names)
@@ -146,6 +151,18 @@ def _function(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise SubjectError(f"{name} is a {type(value).__name__}.", f"Give {name}= as a function.")
     return value
+
+
+def _subsets(value: Any) -> dict[str, Callable[..., Any]]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise SubjectError(f"subsets is a {type(value).__name__}.", 'Give {"name": function}.')
+    for name, function in value.items():
+        _function(f"subsets[{str(name)!r}]", function)
+        if not str(name).strip() or function is None:
+            raise SubjectError(f"The subset {str(name)!r} has no name or no function.", 'Give {"name": function}.')
+    return {str(name).strip(): function for name, function in value.items()}
 
 
 def _layer_name(model: nn.Module, layer: str | nn.Module | None) -> str | None:

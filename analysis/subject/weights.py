@@ -27,6 +27,13 @@ class Weights:
         self._seen = self._versions()
 
     @property
+    def own(self) -> dict[str, Tensor]:
+        """Its own weights by name, also while others are in the model."""
+        if self._own:
+            return dict(self._own)
+        return {name: value for name, value in self._model.state_dict().items() if isinstance(value, Tensor)}
+
+    @property
     def changed(self) -> bool:
         """Whether somebody else, such as a training that goes on, has changed the model's parameters."""
         return self._versions() != self._seen

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import flask
 
-from dashboard.pictures import attributions, routes
+from dashboard.pictures import attributions, points, routes
 
 __all__ = ["install"]
 
@@ -17,3 +17,4 @@ def install(server: flask.Flask, prefix: str) -> None:
     """Add the routes under the app's prefix; the gate guards them like all others."""
     routes.install(server, prefix)
     attributions.install(server, prefix)
+    points.install(server, prefix)

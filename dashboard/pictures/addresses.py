@@ -73,3 +73,37 @@ def attribution_numbers(answer: str, *, part: str | None = None, sign: str = "si
 def instances(extraction: str, indices: Sequence[int]) -> str:
     """Sprite of instances, at most 60, by their indices in the data set."""
     return _address("instances", x=extraction, rows=",".join(map(str, indices)))
+
+
+def points(
+    *,
+    answer: str | None = None,
+    extraction: str | None = None,
+    rows: int | None = None,
+    layer: str | None = None,
+    reference: str | None = None,
+    facing: str | None = None,
+) -> str:
+    """Places of a projection as bytes: by the key of its answer, or the PCA of an extraction with so many rows.
+
+    reference, facing: layer, or key of an answer, that its axes face; see ``dashboard.pictures.points``.
+    """
+    return _address("points", a=answer, x=extraction, n=rows, layer=layer, r=reference, f=facing)
+
+
+def colours(
+    extraction: str,
+    rows: int,
+    by: str,
+    *,
+    layer: str | None = None,
+    neuron: int | None = None,
+    columns: str | None = None,
+) -> str:
+    """A byte for each row of an extraction: its colour. columns: key of the answer that holds 'column:NAME'."""
+    return _address("colours", x=extraction, n=rows, by=by, layer=layer, neuron=neuron, c=columns)
+
+
+def point(extraction: str) -> str:
+    """What is said of a row of an extraction, as JSON; the row's number is to be added at the end."""
+    return _address("point.json", x=extraction) + "&row="

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from dashboard.pictures import draw
-from dashboard.views.layers import lasso
+from dashboard.widgets import lasso
 
 SCRIPT = Path(__file__).parents[2] / "assets" / "layers.js"
 PAGE = """<div id="maps-sheet-box" style="width:600px"><canvas id="maps-sheet" tabindex="0"></canvas></div>

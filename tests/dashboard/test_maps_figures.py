@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from dashboard import theme
-from dashboard.views.layers import filter_map_figures, lasso, maps_figures, scatter
+from dashboard.views.layers import filter_map_figures, maps_figures, scatter
+from dashboard.widgets import lasso
 from dashboard.widgets.class_marks import class_colour, class_symbol
 
 ROOT = Path(__file__).parents[2]

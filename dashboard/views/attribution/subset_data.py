@@ -6,11 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from analysis.errors import ParameterError
 from analysis.results import Answer
-from dashboard import subjects
+from dashboard import asking, members, subjects
 from dashboard.views.attribution import data, edit_data, wanted
 
 QUESTION = "attribution_subset"
@@ -35,54 +33,51 @@ class Many:
         return self.found.answer or self.found.partial
 
 
-def read(text: str | None, classes: int) -> str:
-    """The subset of an address. Raises ParameterError for one that there is not."""
-    subset = text or "all"
+def read(shown: data.Frame) -> tuple[str, dict[str, Any]]:
+    """The subset of an address, and the saved ones that it refers to.
+
+    Raises:
+        ParameterError: there is no such subset. NotReady: it is about columns that are still computed.
+    """
+    subset = (shown.selection.subset or "all").strip() or "all"
     match = _SUBSET.fullmatch(subset)
-    if subset in ("all", "wrong") or (match is not None and int(match[2]) < classes):
-        return subset
-    raise ParameterError(f"There are no instances called {subset[:60]!r}.", "Choose some of those listed.")
+    if subset in ("all", "wrong") or (match is not None and int(match[2]) < len(shown.class_names)):
+        return subset, {}
+    if match is not None:
+        raise ParameterError(f"There are no instances called {subset[:60]!r}.", "Choose some of those listed.")
+    try:
+        return members.portable(shown, subset)
+    except ParameterError as error:
+        if members.table(shown).waiting:  # it may be about them
+            raise asking.NotReady(
+                "The subset", "Columns of metadata and features are being computed.", waiting=True
+            ) from error
+        raise
 
 
 def load(shown: data.Frame, stored: set[str]) -> Many:
     """The answer if it is there, or if the visitor wants it. Raises NotReady, ParameterError."""
     name = edit_data.closely(shown)
-    subset = read(shown.selection.subset, len(shown.class_names))
+    subset, saved = read(shown)
     asked = shown.asked(name)
     params = {key: asked[key] for key in ("method", "version", "target", "unit", "params")}
-    params |= {"subset": subset, "most": MOST}
+    params |= {"subset": subset, "most": MOST} | ({"saved": saved} if saved else {})
     found = wanted.asked(shown, QUESTION, params, stored)
     return Many(name, subset, found, wanted.token(shown, QUESTION, params), _count(shown, subset))
 
 
 def _count(shown: data.Frame, subset: str) -> int | None:
-    if shown.extraction is None:
-        return None
-    labels, guesses = np.asarray(shown.extraction.labels), np.asarray(shown.extraction.predictions)
-    if subset == "all":
-        return len(labels)
-    if subset == "wrong":
-        return int(((labels >= 0) & (labels != guesses)).sum())
-    name, _, number = subset.partition(":")
-    return int(((labels if name == "class" else guesses) == int(number)).sum())
+    return None if shown.extraction is None else len(members.rows(shown, subset))
 
 
 def words(shown: data.Frame, subset: str) -> str:
     """The subset as a noun phrase."""
-    if subset == "all":
-        return "all instances"
-    if subset == "wrong":
-        return "wrongly predicted instances"
-    name, _, number = subset.partition(":")
-    return f"instances {'labelled' if name == 'class' else 'predicted'} {shown.class_name(int(number))}"
+    return members.title(shown, subset)
 
 
 def options(shown: data.Frame) -> list[dict[str, str]]:
     """What the picker offers."""
-    listed = [("all", "all"), ("wrong", "wrong ones")]
-    for kind, text in (("class", "labelled"), ("predicted", "predicted")):
-        listed += [(f"{kind}:{at}", f"{text} {name}") for at, name in enumerate(shown.class_names)]
-    return [{"value": value, "label": label} for value, label in listed]
+    return members.options(shown)
 
 
 def mark(many: Many) -> list[Any]:

@@ -94,7 +94,9 @@ def draw_subset(*given: Any) -> tuple[Any, ...]:
     try:
         shown = data.frame(search)
         many = subset_data.load(shown, wanted.tokens(stored))
-        now = asking.mark(subset_data.mark(many), scheme, shown.chosen, shown.extraction and shown.extraction.done)
+        options = subset_data.options(shown)
+        done = shown.extraction and shown.extraction.done
+        now = asking.mark(subset_data.mark(many), options, scheme, shown.chosen, done)
         if now == before:
             return (no_update,) * OUTPUTS
         body = body_of(shown, many, scheme)
@@ -102,7 +104,7 @@ def draw_subset(*given: Any) -> tuple[Any, ...]:
         now = asking.mark_of(error)
         nothing = (now, "", None, obstacles.box(error, "Over many instances"), no_update)
         return (no_update,) * OUTPUTS if now == before else nothing
-    return now, subtitle(shown, many), edit_parts.methods(shown, many.method), body, subset_data.options(shown)
+    return now, subtitle(shown, many), edit_parts.methods(shown, many.method), body, options
 
 
 def subtitle(shown: data.Frame, many: Many) -> str:

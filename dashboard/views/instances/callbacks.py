@@ -20,8 +20,8 @@ from dashboard.views.instances import (
 PARTS = (
     subset_panel,
     confusion_panel,
-    members_panel,
     scores_panel,
+    members_panel,
     table_panel,
     suggestions_panel,
     labels_panel,

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from analysis.layers.undetected import MarkedClass, detection_score, over_represented
 from analysis.results import Answer
-from dashboard.views.layers import asking, data, lasso
+from dashboard.views.layers import asking, data
+from dashboard.widgets import lasso
 
 LEAST = 12  # patches that can be embedded anew
 RANDOM_STATE = 0

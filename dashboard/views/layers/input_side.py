@@ -14,7 +14,8 @@ from analysis.errors import CutawayError
 from analysis.layers.undetected import MarkedClass
 from analysis.results import Answer
 from dashboard.pictures import addresses, patches, routes
-from dashboard.views.layers import data, input_data, lasso
+from dashboard.views.layers import data, input_data
+from dashboard.widgets import lasso
 from dashboard.widgets.attributes import attributes
 from dashboard.widgets.class_marks import class_mark
 from dashboard.widgets.sprites import sprite_tiles
