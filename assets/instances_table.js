@@ -19,6 +19,11 @@
     return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
   };
 
+  /* Shares stand below each other with the same decimals. */
+  functions.instanceShare = function (value) {
+    return value === null || value === undefined ? "–" : value.toFixed(4);
+  };
+
   cells.InstancePicture = function (props) {
     if (!props.value) return element("span", { className: "quiet" }, "…");
     return element("img", { src: props.value, alt: "", className: "in-cell-picture", loading: "lazy" });

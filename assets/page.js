@@ -108,7 +108,7 @@
     const maximised = document.querySelector(".panel.maximised");
     if (maximised) return maximise(maximised.id);
     const query = window.cutaway.params();
-    for (const name of ["plasso", "lasso", "drill", "filters", "instances"]) {
+    for (const name of ["plasso", "lasso", "drill", "filters", "instances", "subset"]) {
       if (query.get(name)) return window.cutaway.navigate({ [name]: null });
     }
     if (query.get("filter")) return window.cutaway.navigate({ filter: null });

@@ -155,7 +155,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "base": _base,
     "filter": _count,
     "instances": _counts,
-    "subset": str,
+    "subset": _whole,
     "tag": lambda text: (text,),
     "axis": _choice("step", "epoch", "wall"),
     "scale": _choice("linear", "log"),

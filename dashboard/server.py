@@ -158,6 +158,9 @@ class _Server(BaseApplication):
             "accesslog": None,
             "loglevel": "warning",
             "proc_name": "cutaway",
+            # The address holds the whole selection, and the browser names it with each request that the page makes.
+            "limit_request_line": 8190,
+            "limit_request_field_size": 16_380,
             "control_socket_disable": True,
             # A proxy on this machine may say that the page is reached by https; nothing else is taken from headers.
             "forwarded_allow_ips": "127.0.0.1,::1",

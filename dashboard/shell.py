@@ -18,7 +18,7 @@ TICK_MS = 2000
 SHORTCUTS = (
     ("/", "search layers"),
     ("← →", "previous or next filter or instance while one is selected, else previous or next recorded step"),
-    ("Escape", "clear the last chip (lasso, filters, instance, filter, layer, run B)"),
+    ("Escape", "clear the last chip (lasso, filters, instance, subset, filter, layer, run B)"),
     ("t", "next theme"),
     ("i", "show or hide the inspector"),
     ("?", "this help"),

@@ -12,10 +12,9 @@ from dash import ClientsideFunction, Input, Output, State, ctx, html, no_update
 from analysis.errors import CutawayError
 from analysis.layers.rules import meta_of
 from analysis.training.findings import noun
-from dashboard import jobs_panel, notices, services, shell, subjects
+from dashboard import chips, jobs_panel, notices, services, shell, subjects
 from dashboard.selection import GROUPS, Selection
 from dashboard.views.registry import VIEWS, View, by_slug
-from dashboard.widgets.attributes import attributes
 
 PICKERS = ("runa", "runb", "layer", "checkpoint")
 # Listing a thousand runs costs more than asking one: the list is renewed every few ticks.
@@ -58,6 +57,8 @@ def register(app: dash.Dash) -> None:
         Input("sel-instance", "data"),
         Input("sel-filters", "data"),
         Input("sel-view", "data"),
+        Input("sel-subset", "data"),
+        Input("sel-plasso", "data"),
         Input("pulse-answers", "data"),
         State("ctl-layer", "data"),
         State("url", "data"),
@@ -249,19 +250,11 @@ def offer_runs(listing: Any) -> tuple[Any, Any]:
     return options, options
 
 
-def offer_parts(
-    _selected_runs: Any,
-    _layer: Any,
-    _filter: Any,
-    _curves: Any,
-    _instance: Any,
-    _filters: Any,
-    _view: Any,
-    _answers: Any,
-    before: Any,
-    search: str | None,
-) -> tuple[Any, Any, list[Any]]:
-    """Layers and checkpoints of run A and of the subject, and the chips of what is selected beyond the pickers."""
+def offer_parts(*given: Any) -> tuple[Any, Any, list[Any]]:
+    """Layers and checkpoints of run A and of the subject, and the chips of what is selected beyond the pickers.
+    given: as ``register`` lists them.
+    """
+    before, search = given[-2:]
     selection = Selection.parse(search)
     try:
         run = services.open_runs(selection.runs[:1])[0] if selection.runs else None
@@ -280,7 +273,7 @@ def offer_parts(
     offered = list(saved.values())
     known = {meta.name: meta for meta in watched} | {info.key: meta_of(info) for info in subjects.layers()}
     word = noun(known[selection.layer], 1, capital=True) if selection.layer in known else "Filter"
-    return (no_update if layers == before else layers), offered, _chips(selection, word)
+    return (no_update if layers == before else layers), offered, chips.chips(selection, word, about)
 
 
 def _offer(item: dict[str, Any]) -> dict[str, Any]:
@@ -289,34 +282,3 @@ def _offer(item: dict[str, Any]) -> dict[str, Any]:
     if item.get("problem"):
         return {"value": name, "label": f"{name} (cannot be used)", "disabled": True}
     return {"value": name, "label": name}
-
-
-def _chips(selection: Selection, word: str) -> list[Any]:
-    """One for each part of the selection that no picker shows. word: what the layer calls a filter."""
-    chips = []
-    if selection.filter is not None:
-        chips.append(_chip(f"{word} {selection.filter}", "filter", f"Remove {word.lower()} {selection.filter}"))
-    if selection.filters:
-        count = len(selection.filters)
-        chips.append(
-            _chip(f"{count:,} {word.lower()}{'s' if count != 1 else ''}", "filters", "Remove the set of filters")
-        )
-    if selection.instances:
-        chips.append(_chip(f"Instance {selection.instances[0]}", "instances", "Remove the instance"))
-    if selection.lasso:
-        chips.append(_chip("Lasso", "lasso", "Remove the lasso"))
-    if selection.drill:
-        chips.append(_chip("Part of the map", "drill", "Back to the whole map"))
-    if selection.range is not None:
-        low, high = selection.range
-        chips.append(_chip(f"{selection.axis} {low:,.5g} to {high:,.5g}", "range", "Remove the zoom"))
-    return chips
-
-
-def _chip(text: str, parameter: str, label: str) -> html.Button:
-    return html.Button(
-        [f"{text} ", html.Span("×", **attributes({"aria-hidden": "true"}))],
-        className="chip-button",
-        type="button",
-        **attributes({"data-nav": f'{{"{parameter}": null}}', "aria-label": label}),
-    )

@@ -6,9 +6,6 @@ Arrays of a layer are read when they are asked for; the last few stay in memory,
 from __future__ import annotations
 
 import json
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,40 +16,13 @@ from safetensors import SafetensorError, safe_open
 
 from analysis.errors import NotFound
 from analysis.extraction import shards
+from analysis.kept import Kept
 from analysis.layerinfo import LayerInfo
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
-KEPT = 64 << 20  # bytes of arrays that stay in memory, at most
 NOT_REACHED = "not called for these inputs"
-
-
-class _Kept:
-    """The arrays read last, as many as fit into KEPT bytes. Threads may share it."""
-
-    def __init__(self) -> None:
-        self._arrays: OrderedDict[Any, NDArray[Any]] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def get(self, key: Any, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """The array of this key, made if it is not there. It cannot be written to."""
-        with self._lock:
-            if key in self._arrays:
-                self._arrays.move_to_end(key)
-                return self._arrays[key]
-        array = make()
-        array.flags.writeable = False
-        with self._lock:
-            if array.nbytes <= KEPT and key not in self._arrays:
-                self._arrays[key] = array
-                self._bytes += array.nbytes
-                while self._bytes > KEPT:
-                    self._bytes -= self._arrays.popitem(last=False)[1].nbytes
-        return array
-
-
-_KEPT = _Kept()
+_KEPT = Kept(64 << 20)
 
 
 class Extraction:

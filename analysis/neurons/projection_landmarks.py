@@ -42,8 +42,13 @@ def _between(task: Task, chosen: NDArray[np.int64], places: Floats) -> Floats:
         apart = part @ landmarks.T
         apart *= -2
         apart += square
-        near = np.argpartition(apart, few - 1, axis=1)[:, :few]
-        gap = np.take_along_axis(apart, near, axis=1) + np.einsum("ij,ij->i", part, part)[:, None]
+        near, gap = np.empty((len(part), few), np.int64), np.empty((len(part), few), np.float32)
+        own = np.arange(len(part))
+        for place in range(few):  # three passes for the least take a tenth of the time of a partition
+            near[:, place] = apart.argmin(axis=1)
+            gap[:, place] = apart[own, near[:, place]]
+            apart[own, near[:, place]] = np.inf
+        gap += np.einsum("ij,ij->i", part, part)[:, None]
         weight = 1 / np.maximum(np.sqrt(np.maximum(gap, 0)), 1e-6)
         weight /= weight.sum(axis=1, keepdims=True)
         found[start : start + step] = (places[near] * weight[..., None]).sum(axis=1)

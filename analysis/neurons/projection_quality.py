@@ -83,13 +83,14 @@ def quality(
                 map_pure += int((labels[shown[:few]] == labels[row]).sum())
         if tick is not None:
             tick(start + len(part), len(rows))
-    of_labels = int(known.sum())
+    expected = chance(labels)
+    of_labels = int(known.sum()) if expected is not None else 0
     return Quality(
         trustworthiness=1.0 - worse * 2 / (len(rows) * count * (2 * total - 3 * count - 1)),
         recall=kept / (len(rows) * count),
         purity=pure / (of_labels * few) if of_labels else None,
         map_purity=map_pure / (of_labels * few) if of_labels else None,
-        chance=chance(labels),
+        chance=expected,
         judged=len(rows),
         labelled=of_labels,
         neighbours=count,
@@ -99,9 +100,8 @@ def quality(
 def chance(labels: NDArray[np.int64]) -> float | None:
     """Probability that another instance, drawn at random, has the label of a labelled one; None without a pair."""
     counts = np.bincount(labels[labels >= 0]).astype(np.float64)
-    total = float(counts.sum())
-    others = len(labels) - 1
-    return float((counts * (counts - 1)).sum() / (total * others)) if total and others > 0 else None
+    pairs = float((counts * (counts - 1)).sum())
+    return pairs / (float(counts.sum()) * (len(labels) - 1)) if pairs else None
 
 
 def _apart(data: NDArray[np.float32], square: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:

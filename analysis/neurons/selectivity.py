@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.neurons.kept import KEPT
+from analysis.kept import Kept
 from analysis.neurons.means import Floats, Subset, rows_of, subset_means
 
 BUDGET = 1 << 23  # activations that are ranked; of larger tables a part of the rows is drawn
 LEAST = 2_000  # rows that are drawn at least
 SEED = 0
 Z = 1.959963985  # of a 95 % interval
+_KEPT = Kept(96 << 20)  # ranks of the tables shown
 _BLOCK = 1 << 20  # activations ranked at a time
 _STEPS = 30  # halvings: 1e-9
 
@@ -72,7 +73,7 @@ def selectivity(values: NDArray[Any], subsets: Sequence[Subset], identity: str =
     drawn = _drawn(members, count, filters)
     if drawn is None:
         make = lambda: midranks(np.asarray(values), None)  # noqa: E731
-        ranks = KEPT.get(("ranks", identity, values.shape), make) if identity else make()
+        ranks = _KEPT.get(("ranks", identity, values.shape), make) if identity else make()
         auc, weights = _areas(ranks, members, np.ones(count)), np.ones(count)
     else:
         chosen, weights = drawn

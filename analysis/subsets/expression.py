@@ -94,9 +94,15 @@ def _func(node: ast.Call) -> ast.Name:
     return node.func
 
 
-def _select(text: str, table: Table, saved: Mapping[str, Any], within: tuple[str, ...]) -> Mask:
+def _select(
+    text: str, table: Table, saved: Mapping[str, Any], within: tuple[str, ...], known: dict[str, Mask] | None = None
+) -> Mask:
+    done: dict[str, Mask] = {} if known is None else known  # else work would double with every level of references
+
     def find(name: str) -> Mask:
-        return named(name, table, saved, within)
+        if name not in done:
+            done[name] = named(name, table, saved, within, done)
+        return done[name]
 
     reader = _Reader(parse(text), table, find)
     value = reader.value(reader.parsed.tree)
@@ -104,8 +110,15 @@ def _select(text: str, table: Table, saved: Mapping[str, Any], within: tuple[str
     return np.array(np.broadcast_to(mask, (table.n,)))
 
 
-def named(name: str, table: Table, saved: Mapping[str, Any], within: tuple[str, ...] = ()) -> Mask:
-    """The rows of a saved subset. within: names of those it is asked for by. Raises ExpressionError."""
+def named(
+    name: str,
+    table: Table,
+    saved: Mapping[str, Any],
+    within: tuple[str, ...] = (),
+    known: dict[str, Mask] | None = None,
+) -> Mask:
+    """The rows of a saved subset. within: names of those it is asked for by; known: rows of others that were found on
+    the way. Raises ExpressionError."""
     if name not in saved:
         remedy = nearest(name, saved, "There are") if saved else "None is saved yet."
         raise ExpressionError(f"There is no saved subset '{name[:60]}'.", remedy)
@@ -114,7 +127,7 @@ def named(name: str, table: Table, saved: Mapping[str, Any], within: tuple[str, 
     one = saved[name]
     if one.indices is not None:
         return np.isin(table.indices, np.asarray(one.indices, np.int64))
-    return _select(one.text, table, saved, (*within, name))
+    return _select(one.text, table, saved, (*within, name), known)
 
 
 @dataclass
@@ -186,16 +199,17 @@ class _Reader:
         return Value(NUMBER, comparing.arithmetic(node.op, a, b), constant=left.constant and right.constant)
 
     def _compared(self, node: ast.Compare) -> Value:
-        left = node.left
+        left, value = node.left, self.value(node.left)
         parts = []
         for operator, right in zip(node.ops, node.comparators, strict=True):
+            other = self.value(right)  # each once: in nested chains the work would double with every level
             try:
-                parts.append(comparing.compared(operator, self.value(left), self.value(right)))
+                parts.append(comparing.compared(operator, value, other))
             except comparing.Unlike as error:
                 place = self.parsed.place(left)
                 words = error.words.format(self.parsed.written(left), self.parsed.written(right))
                 raise ExpressionError(f"{words} ({at(place)}).", error.remedy, place) from None
-            left = right
+            left, value = right, other
         return Value(TRUTH, _joined(np.logical_and, parts))
 
     def _called(self, node: ast.Call) -> Value:

@@ -14,7 +14,7 @@ from analysis.subsets.subset import of_indices
 if TYPE_CHECKING:  # the page asks what fits into an address, and needs nothing else of this
     from analysis.suggestions.items import Items
 
-ADDRESS = 2_400  # bytes of an expression in an address, where a comma takes three; a server reads 4,094 of the whole
+ADDRESS = 4_000  # bytes of an expression in an address, where a comma takes three; the server reads 8,190 of the whole
 
 
 def fits(text: str) -> bool:

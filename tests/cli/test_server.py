@@ -184,6 +184,14 @@ def test_a_large_script_is_sent_once(start):
         server.get(script, **coding, **{"If-None-Match": headers["ETag"]})
 
 
+def test_an_address_with_a_long_selection_is_answered(start):
+    server = start()
+    address = server.url + "?subset=" + "index+in+%270%2C2%27" * 380
+    assert 7_000 < len(address) < 8_190
+    with urllib.request.urlopen(urllib.request.Request(address, headers={"Referer": address})) as answer:
+        assert answer.status == 200
+
+
 def test_requests_are_answered_side_by_side(start):
     server = start()
     answers = []

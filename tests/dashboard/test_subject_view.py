@@ -135,7 +135,7 @@ def test_what_is_read_after_is_a_column_where_it_differs(stage: Stage) -> None:
 
 @pytest.mark.usefixtures("stage")
 def test_a_checkpoint_that_cannot_be_used_cannot_be_chosen() -> None:
-    offered = shell_callbacks.offer_parts(*[None] * 9, VIEW)[1]
+    offered = shell_callbacks.offer_parts(*[None] * 11, VIEW)[1]
     assert {"value": "last", "label": "last"} in offered
     assert {"value": "bad", "label": "bad (cannot be used)", "disabled": True} in offered
 

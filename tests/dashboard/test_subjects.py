@@ -184,12 +184,14 @@ def test_checkpoints_of_run_a_and_what_there_is_not(inside: Page) -> None:
 
 
 def test_pickers_offer_layers_and_checkpoints_of_both(inside: Page) -> None:
-    search = f"?runs={inside.run_id}&instances=3,4&filter=1&filters=1-4&lasso=0,0,1,1,0,1"
-    layers, saved, chips = shell_callbacks.offer_parts(*[None] * 9, search)
+    polygons = "lasso=0,0,1,1,0,1&plasso=0,0,1,1,0,1"
+    search = f"?runs={inside.run_id}&instances=3,4&filter=1&filters=1-4&{polygons}&subset=class:1"
+    layers, saved, chips = shell_callbacks.offer_parts(*[None] * 11, search)
     assert [item["value"] for item in layers] == ["conv1", "fc", "0", "3", "6"]
     assert [item["value"] for item in saved] == ["step-000000000007"]
     words = text_of(chips)
-    assert all(text in words for text in ("Filter 1", "4 filters", "Instance 3", "Lasso"))
+    expected = ("Filter 1", "4 filters", "Instance 3", "Lasso", "Subset: labelled ", "Lasso of the projection")
+    assert all(text in words for text in expected)
 
 
 def test_the_pulse_tells_of_answers(inside: Page) -> None:

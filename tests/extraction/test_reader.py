@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from analysis.errors import NotFound
 from analysis.extraction import reader, shards
 from analysis.extraction.reader import Extraction, top_share
+from analysis.kept import Kept
 from tests.extraction.fabricate import PLANTED, fabricate, layer
 
 
@@ -109,8 +110,7 @@ def test_an_unknown_layer_is_not_found(tmp_path: Path) -> None:
 
 
 def test_few_arrays_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "KEPT", 100_000)
-    monkeypatch.setattr(reader, "_KEPT", reader._Kept())
+    monkeypatch.setattr(reader, "_KEPT", Kept(100_000))
     fabricate(tmp_path, n=200)
     found = Extraction(tmp_path)
     first = found.maximum("fc1")

@@ -187,6 +187,22 @@ def test_points_between_landmarks_lie_between_their_places() -> None:
     assert 0 < found[3].min() < 10
 
 
+def test_points_between_landmarks_are_those_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    points, chosen = rng.normal(size=(90, 5)).astype(np.float32), np.sort(rng.permutation(90)[:20])
+    places = rng.normal(size=(20, 2)).astype(np.float32)
+    monkeypatch.setattr(landmarks, "_BLOCK", 20 * 7)  # several blocks
+    found = landmarks._between(methods.Task(points, None, 0, lambda *_: None), chosen, places)
+    for row, point in enumerate(points):
+        if row in chosen:
+            assert np.array_equal(found[row], places[chosen.tolist().index(row)])
+            continue
+        apart = np.linalg.norm(points[chosen] - point, axis=1)
+        near = apart.argsort()[:3]
+        weight = 1 / apart[near]
+        assert np.allclose(found[row], (places[near] * weight[:, None]).sum(0) / weight.sum(), atol=1e-4)
+
+
 def test_a_layer_that_answers_alike_to_all_has_one_place(desk: Session) -> None:
     for method in ("pca", "umap", "tsne"):
         found = told(desk, layer="flat", method=method)

@@ -59,6 +59,13 @@ def test_a_perfect_map_is_perfect_and_a_shuffled_one_is_at_chance() -> None:
     assert poor.map_purity == pytest.approx(poor.chance, abs=0.03)
 
 
+def test_purity_is_not_defined_where_no_two_points_share_a_label() -> None:
+    found = judge.quality(cloud(10), cloud(10, 1, 2), np.arange(10), np.arange(10))
+    assert (found.purity, found.map_purity, found.chance, found.labelled) == (None, None, None, 0)
+    assert found.trustworthiness is not None
+    assert judge.chance(np.full(9, -1)) is None
+
+
 def test_copies_of_a_point_are_no_strangers() -> None:
     points = np.repeat(cloud(12), 20, axis=0)
     found = judge.quality(points, points[:, :2], np.zeros(240, int), np.arange(240))

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from analysis.errors import CutawayError
+from analysis.subsets import comparing, expression
 from analysis.subsets.expression import ExpressionError, select
+from analysis.subsets.subset import Named
 from tests.subsets.tables import table
 
 TABLE = table()
@@ -115,6 +117,32 @@ def test_what_is_no_condition_is_refused_with_a_sentence(text: str, monkeypatch:
 def test_what_is_nested_too_deeply_is_refused(text: str) -> None:
     with pytest.raises(ExpressionError, match=r"nested|too many parts|too deep|cannot be read"):
         select(text, TABLE)
+
+
+def test_each_part_is_evaluated_once_however_deep_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = {"compared": 0, "parse": 0}
+
+    def counted(module: Any, name: str) -> None:
+        was = getattr(module, name)
+
+        def call(*args: Any) -> Any:
+            calls[name] += 1
+            return was(*args)
+
+        monkeypatch.setattr(module, name, call)
+
+    counted(comparing, "compared")
+    counted(expression, "parse")
+    chain = "loss"
+    for _ in range(12):
+        chain = f"-1 < ({chain}) < 2"
+    assert select(chain, table()).any()
+    assert calls == {"compared": 24, "parse": 1}
+    saved = {"part 0": Named("loss > 0.5")}
+    for level in range(1, 6):
+        saved[f"part {level}"] = Named(" or ".join([f"subset('part {level - 1}')"] * 4))
+    assert select("subset('part 5')", table(), saved).sum() == select("loss > 0.5", table()).sum()
+    assert calls["parse"] == 1 + 6 + 1 + 1
 
 
 def test_a_long_text_is_refused_with_its_length() -> None:

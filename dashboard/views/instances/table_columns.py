@@ -57,7 +57,7 @@ def _definition(column: Column, class_names: Sequence[str]) -> dict[str, Any]:
             "type": "rightAligned",
             "filter": "agNumberColumnFilter",
             "filterParams": _filters(NUMBER_FILTERS),
-            "valueFormatter": {"function": "instanceNumber(params.value)"},
+            "valueFormatter": {"function": f"{_format(column.name)}(params.value)"},
         }
         return made
     made |= {"filter": "agTextColumnFilter", "filterParams": _filters(TEXT_FILTERS)}
@@ -70,6 +70,11 @@ def _definition(column: Column, class_names: Sequence[str]) -> dict[str, Any]:
     elif column.kind in (CATEGORY, TRUTH):
         made["tooltipField"] = column.name
     return made
+
+
+def _format(name: str) -> str:
+    """A function of assets/instances_table.js."""
+    return "instanceShare" if name in ("confidence", "margin") else "instanceNumber"
 
 
 def _filters(options: Sequence[str]) -> dict[str, Any]:

@@ -25,14 +25,14 @@ _ORDERS = Memo(most=8)  # of a million instances each has 8 MB
 
 
 def columns(found: Picked) -> Mapping[str, Column]:
-    """The columns by name, those of the model first."""
+    """The columns by name: the index, a text itself, those of the model, then all others."""
     made = dict(found.table.columns)
+    own = {name: column for name, column in made.items() if column.source == "model" or name == "text"}
+    first = {name: own[name] for name in ("index", "text") if name in own}
     extra = disagreement(found)
-    if extra is None or DISAGREEMENT in made:
-        return made
-    names = list(made)
-    own = [name for name in names if made[name].source == "model"]
-    return {name: made[name] for name in own} | {DISAGREEMENT: extra} | made
+    if extra is not None and DISAGREEMENT not in made:
+        own[DISAGREEMENT] = extra
+    return first | own | made
 
 
 def disagreement(found: Picked) -> Column | None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import CutawayError
+from analysis.kept import Kept
 from analysis.layerinfo import LayerInfo
 from analysis.neurons import matrix as numbers
 from analysis.neurons.means import subset_means
@@ -24,7 +22,6 @@ from dashboard.views.model.matrix_rows import Row, Rows, rows_of
 MOST_BLOCKS = 12  # layers over each other
 LARGE = 1 << 24  # numbers of a table from which on it is read from one file instead of many shards
 QUICK = 1 << 19  # cells of subsets up to which neurons are ranked without being asked to
-KEPT = 96 << 20  # bytes of means and orders that stay in memory
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -84,29 +81,7 @@ class Matrix:
         return self.shown.selection.xvalue == "gradient"
 
 
-class _Kept:
-    """The arrays used last, as many as fit into ``KEPT`` bytes; threads may share it."""
-
-    def __init__(self) -> None:
-        self._arrays: OrderedDict[Any, NDArray[Any]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Any, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-        """The array of this key, made if it is not there."""
-        with self._lock:
-            if key in self._arrays:
-                self._arrays.move_to_end(key)
-                return self._arrays[key]
-        array = make()
-        array.flags.writeable = False
-        with self._lock:
-            self._arrays[key] = array
-            while sum(kept.nbytes for kept in self._arrays.values()) > KEPT and len(self._arrays) > 1:
-                self._arrays.popitem(last=False)
-        return array
-
-
-_KEPT = _Kept()
+_KEPT = Kept(96 << 20)
 
 
 def layers_of(shown: Frame) -> list[LayerInfo]:
@@ -167,24 +142,29 @@ def values_of(shown: Frame, info: LayerInfo) -> tuple[NDArray[Any], str]:
     return values, ""
 
 
+def table_key(shown: Frame, info: LayerInfo, extra: str) -> str:
+    """Of a layer's values by instance, whatever the rows."""
+    return asking.mark(shown.key, info.key, shown.selection.xvalue, extra)
+
+
 def key_of(shown: Frame, found: Rows, info: LayerInfo, extra: str) -> str:
-    """Of the means of a layer: the activations, the rows, and what is shown of them."""
-    return asking.mark(shown.key, info.key, found.mark, shown.selection.xvalue, extra)
+    """Of the means of a layer: its values, and the rows."""
+    return asking.mark(table_key(shown, info, extra), found.mark)
 
 
 def block(shown: Frame, found: Rows, info: LayerInfo) -> Block:
     """One layer's part. Raises as ``values_of``."""
     values, extra = values_of(shown, info)
-    key = key_of(shown, found, info, extra)
+    key, table = key_of(shown, found, info, extra), table_key(shown, info, extra)
     both = _KEPT.get((key, "means"), lambda: _means(values, found))
     means, missing = both[:, 1:], both[:, 0].astype(np.int64)
     subsets = sum(row.index is None for row in found.rows)
     asked = shown.selection.xsort == "selectivity" or 0 < shown.selection.xtop < info.filters
     ranking = None
     if asked or subsets * info.filters <= QUICK:
-        told = _KEPT.get((key, "ranking"), lambda: _ranked(values, found, info, key))
+        told = _KEPT.get((key, "ranking"), lambda: _ranked(values, found, info, table))
         ranking = Ranking(told[0].astype(np.int64), told[1].astype(np.int64), told[2], told[3], told[4])
-    order = _order(shown, found, values, key, means, ranking)
+    order = _order(shown, found, values, table, means, ranking)
     return Block(info, means, missing, order, ranking, key)
 
 
@@ -194,13 +174,13 @@ def _means(values: NDArray[Any], found: Rows) -> Floats:
     return np.concatenate([told.missing[:, None], told.values], axis=1).astype(np.float32)
 
 
-def _ranked(values: NDArray[Any], found: Rows, info: LayerInfo, key: str) -> Floats:
+def _ranked(values: NDArray[Any], found: Rows, info: LayerInfo, table: str) -> Floats:
     """(5, F): order; then by neuron best row, area, low and high end."""
     rows = [
         numbers.Row("subset" if row.index is None else "instance", row.title, row.members, row.text)
         for row in found.rows
     ]
-    told = numbers.block(numbers.Table(info.key, values, key), rows, sort="selectivity")
+    told = numbers.block(numbers.Table(info.key, values, table), rows, sort="selectivity")
     by_neuron = np.empty((5, info.filters))
     by_neuron[0] = told.neurons
     for at, column in enumerate((told.best, told.auc, told.auc_low, told.auc_high), 1):
@@ -209,7 +189,7 @@ def _ranked(values: NDArray[Any], found: Rows, info: LayerInfo, key: str) -> Flo
 
 
 def _order(
-    shown: Frame, found: Rows, values: NDArray[Any], key: str, means: Floats, ranking: Ranking | None
+    shown: Frame, found: Rows, values: NDArray[Any], table: str, means: Floats, ranking: Ranking | None
 ) -> Integers:
     """Neurons in the order asked for, the ``xtop`` most selective ones only if that is set."""
     selection, filters = shown.selection, means.shape[1]
@@ -217,7 +197,7 @@ def _order(
     if selection.xsort == "selectivity" and ranking is not None:
         order = ranking.order
     elif selection.xsort == "similarity":
-        order = _KEPT.get((key, "columns"), lambda: numbers.seriation.order(_some(values)))
+        order = _KEPT.get((table, "columns"), lambda: numbers.seriation.order(_some(values)))
     elif (row := sorted_row(shown, found)) is not None:
         order = np.argsort(-means[row], kind="stable")  # NaN stay last
     if ranking is not None and 0 < selection.xtop < filters:

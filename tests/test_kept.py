@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.neurons.kept import Kept
+from analysis.kept import Kept
 
 
 def test_the_arrays_used_last_are_kept_up_to_a_number_of_bytes() -> None:

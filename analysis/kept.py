@@ -1,4 +1,4 @@
-"""What views ask for again at every step, kept in memory: the arrays used last, up to a number of bytes. No torch."""
+"""What is asked for again and again, kept in memory: the arrays used last, up to a number of bytes. No torch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-BYTES = 96 << 20  # in each process
-
 
 class Kept:
     """Arrays by key, at most ``limit`` bytes of them. Threads may share it; what it returns cannot be written to."""
 
-    def __init__(self, limit: int = BYTES) -> None:
+    def __init__(self, limit: int) -> None:
         self._limit, self._bytes = limit, 0
         self._arrays: OrderedDict[Any, NDArray[Any]] = OrderedDict()
         self._lock = threading.Lock()
@@ -35,6 +33,3 @@ class Kept:
                 while self._bytes > self._limit:
                     self._bytes -= self._arrays.popitem(last=False)[1].nbytes
         return array
-
-
-KEPT = Kept()
