@@ -50,6 +50,35 @@ def test_no_callback_names_an_unknown_component(app: dash.Dash) -> None:
             assert not name or name.startswith("{") or name in known, entry["output"]
 
 
+def test_callbacks_without_an_output_are_told_apart(app: dash.Dash) -> None:
+    """Dash names them by their inputs: of two with the same ones, one never runs."""
+    names = [entry["output"] for entry in app._callback_list]
+    assert len(names) == len(set(names))
+
+
+def test_a_callback_is_about_one_view_and_one_that_tells_nothing_does_not_listen_to_the_shell(app: dash.Dash) -> None:
+    """A view is not in the page before its first visit: what mixes it with others would name what is not there."""
+    home = {
+        item.id: view.slug
+        for view in VIEWS
+        for part in shell.opened(view)
+        if part is not no_update
+        for item in components(html.Div(part))
+        if isinstance(getattr(item, "id", None), str)
+    }
+    for entry in app._callback_list:
+        told = [] if entry["no_output"] else [one.rpartition(".")[0] for one in entry["output"].strip(".").split("...")]
+        read = [one["id"] for one in [*entry["inputs"], *(entry["state"] or [])] if not one["id"].startswith("{")]
+        views = {home[name] for name in [*told, *read] if name in home}
+        assert len(views) <= 1, entry["output"]
+        if views and not any(name.startswith("{") for name in told):
+            outside = [name for name in (told or read) if name not in home and "grid" not in name]
+            assert not outside or (told and all(name in ("jobs-drawer",) for name in outside)), (
+                outside,
+                entry["output"],
+            )
+
+
 def test_ids_are_unique() -> None:
     found = [item.id for item in page() if isinstance(getattr(item, "id", None), str)]
     assert len(found) == len(set(found))
