@@ -69,17 +69,19 @@
   const toData = (u, v) => [state.map.corner[0] + u * state.map.step, state.map.corner[1] + v * state.map.step];
   const toUnit = (x, y) => [(x - state.map.corner[0]) / state.map.step, (y - state.map.corner[1]) / state.map.step];
 
-  /* Which points have their full colour: those of the subset, else of the lasso, else all (null). */
+  /* Which points have their full colour: those of the row that the matrix is pointed at, else of the subset, else of the
+     lasso, else all (null). */
   function standing() {
     const { spec, map } = state;
-    const key = [state.pointsOf, spec.subset, (spec.lasso || []).join()].join("|");
+    const key = [state.pointsOf, state.pointed ? "row" + state.pointedAt : spec.subset, (spec.lasso || []).join()].join("|");
     if (key === state.fullOf) return state.full;
     state.fullOf = key;
     state.full = null;
-    if (spec.subset) {
-      const bits = window.atob(spec.subset);
+    const told = state.pointed ? null : spec.subset && window.atob(spec.subset);
+    if (state.pointed || told) {
+      const byte = told ? (at) => told.charCodeAt(at) : (at) => state.pointed[at];
       state.full = new Uint8Array(map.count);
-      for (let i = 0; i < map.count; i++) state.full[i] = (bits.charCodeAt(map.row[i] >> 3) >> (7 - (map.row[i] & 7))) & 1;
+      for (let i = 0; i < map.count; i++) state.full[i] = (byte(map.row[i] >> 3) >> (7 - (map.row[i] & 7))) & 1;
     } else if (spec.lasso && spec.lasso.length >= 6) state.full = inside(spec.lasso);
     return state.full;
   }

@@ -20,6 +20,13 @@
     });
   }
 
+  /* The instances of a row of the matrix stand out while it is pointed at. */
+  document.addEventListener("cutaway-row", (event) => {
+    state.pointed = (event.detail && event.detail.bits) || null;
+    state.pointedAt = (state.pointedAt || 0) + 1;
+    if (state.map && state.spec && state.view) later("all");
+  });
+
   async function bytes(address) {
     const answer = await fetch(address, { credentials: "same-origin" });
     if (!answer.ok) throw new Error(String(answer.status));

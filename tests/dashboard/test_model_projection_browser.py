@@ -166,6 +166,21 @@ def test_what_a_lasso_or_a_subset_leaves_out_is_faded(page: Page) -> None:
     assert np.array_equal(full.astype(bool), mask[rows])
 
 
+def test_a_row_of_the_matrix_that_is_pointed_at_stands_out_until_it_is_left(page: Page) -> None:
+    xy, codes = cross()
+    load(page, xy, codes)
+    page.wait_for_timeout(100)
+    mask = codes == 0
+    tell = "(bits) => document.dispatchEvent(new CustomEvent('cutaway-row', { detail: bits && { bits } }))"
+    page.evaluate(tell, np.packbits(mask).tolist())
+    page.wait_for_timeout(100)
+    rows = np.array(page.evaluate(f"[...{STATE}.map.row]"))
+    assert np.array_equal(np.array(page.evaluate(f"[...{STATE}.full]")).astype(bool), mask[rows])
+    page.evaluate(tell, None)
+    page.wait_for_timeout(100)
+    assert page.evaluate(f"{STATE}.full") is None
+
+
 def test_the_nearest_point_is_found_as_a_scan_finds_it(page: Page) -> None:
     xy, codes = cross(5000)
     load(page, xy, codes)
