@@ -77,9 +77,11 @@
     table.style.setProperty("--in-right", share.toFixed(3) + "fr");
     table.style.setProperty("--in-wrong", (1 - share).toFixed(3) + "fr");
     const head = make("div", { class: "in-group in-group-head" }, table);
-    for (const text_ of ["Label", "Predicted as labelled", "Misclassified"]) make("span", {}, head, text_);
+    const heads = spec.groups.some((group) => group.label >= 0) ? ["Predicted as labelled", "Misclassified"] : ["Right or wrong: undefined without labels"];
+    for (const text_ of ["Label", ...heads]) make("span", {}, head, text_);
     for (const group of spec.groups) {
-      const row = make("div", { class: "in-group" }, table);
+      /* Without a label nothing is right or wrong: one cell for all of them. */
+      const row = make("div", { class: group.label < 0 ? "in-group in-unknown" : "in-group" }, table);
       const own = spec.classes[group.label];
       const name = make("div", { class: "in-group-name" }, row);
       const mark = make("span", { class: "class-mark", "aria-hidden": "true" }, name, own[2]);
@@ -88,7 +90,7 @@
       const n = group.rights + group.wrongs;
       const share = group.label < 0 ? "" : ", " + (100 * group.rights / n).toFixed(0) + " % right";
       make("span", { class: "quiet" }, name, n.toLocaleString("en") + share);
-      side(group, "right", spec, row);
+      if (group.label >= 0) side(group, "right", spec, row);
       side(group, "wrong", spec, row);
     }
     const first = table.querySelector(".in-square");

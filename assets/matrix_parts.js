@@ -195,6 +195,7 @@
   /* cell: what is pointed at, else what is chosen. told: what the server knows of it. */
   function show(cell, told) {
     const home = document.getElementById("md-matrix-told");
+    home.classList.toggle("has-cell", Boolean(cell));
     if (!cell) {
       home.replaceChildren();
       const text = node("div", "", home);

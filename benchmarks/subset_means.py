@@ -40,7 +40,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from analysis.neurons.matrix import Row, Table, assemble
+from analysis.neurons import seriation
+from analysis.neurons.matrix import Row, Table, encode, limits, ordered, ranking, sample
 from analysis.neurons.means import subset_means
 from analysis.neurons.quantiles import cell
 from analysis.neurons.store import mapped
@@ -177,22 +178,32 @@ def slope(rows: list[dict[str, Any]], name: str = OURS) -> float:
     return float(np.polyfit(np.log([each["n"] for each in own]), np.log([each["cpu_s"] for each in own]), 1)[0])
 
 
+def coded(values: NDArray[Any], rows: list[Row], sort: str | int) -> NDArray[np.uint8]:
+    """The bytes of a matrix, (R, F), in the order shown: what a view makes of a table when nothing is kept of it."""
+    means = subset_means(values, [each.rows for each in rows]).values
+    ranked = ranking(Table(values), rows, means) if sort == "selectivity" else None
+    order = ordered(means, sort, ranked=ranked, similar=lambda: seriation.order(sample(values)))
+    drawn = means[:, order]
+    return encode(drawn, *limits(drawn, "neuron", False))
+
+
 def shown(rounds: int = ROUNDS, count: int = 1_000, filters: int = 10_000) -> list[tuple[str, float]]:
     """The matrix of one layer of 10,000 neurons over 1,000 instances, 10 classes and 990 instances as rows: medians."""
     rng = np.random.default_rng(2)
     values = np.maximum(rng.standard_normal((count, filters), np.float32), 0)
     labels = rng.integers(CLASSES, size=count)
-    rows = [Row("subset", str(number), np.flatnonzero(labels == number)) for number in range(CLASSES)]
-    found = []
-    for name, sort, more in (
+    rows = [Row("subset", np.flatnonzero(labels == number)) for number in range(CLASSES)]
+    ways: tuple[tuple[str, str | int, int], ...] = (
         ("10 subsets", "index", 0),
-        ("10 subsets and 990 instances", "index", 990),
-        ("10 subsets, columns by a row", "row:0", 0),
+        (f"10 subsets and {count - CLASSES:,} instances", "index", count - CLASSES),
+        ("10 subsets, columns by a row", 0, 0),
         ("10 subsets, columns by selectivity", "selectivity", 0),
         ("10 subsets, columns by similarity", "similarity", 0),
-    ):
-        given = [*rows, *(Row("instance", str(index), np.array([index])) for index in range(more))]
-        call = lambda given=given, sort=sort: assemble([Table("layer", values)], given, sort=sort)  # noqa: E731
+    )
+    found = []
+    for name, sort, more in ways:
+        given = [*rows, *(Row("instance", np.array([index])) for index in range(more))]
+        call = lambda given=given, sort=sort: coded(values, given, sort)  # noqa: E731
         call()
         found.append(
             (f"matrix of {filters:,} neurons: {name}", statistics.median(timed(call)[0] for _ in range(rounds)))

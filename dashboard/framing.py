@@ -89,7 +89,12 @@ def _no_activations(found: Any) -> NotReady:
             str(message or "Reading the activations failed."),
             "Try again with the button at the top of the page.",
         )
-    return NotReady("The activations", "The activations are being read.", waiting=True)
+    return reading()
+
+
+def reading() -> NotReady:
+    """No activation is there yet."""
+    return NotReady("The activations", "This comes when the activations of the sample are read.", waiting=True)
 
 
 def _chosen(selection: Selection, layers: Sequence[LayerInfo], description: dict[str, Any]) -> LayerInfo:

@@ -19,6 +19,7 @@ from analysis.subsets import subset as subsets
 from analysis.subsets.book import Book, Saved
 from analysis.subsets.table import Table, joined, of_extraction
 from dashboard import asking, services, subjects
+from dashboard.framing import reading
 from dashboard.histories import Memo
 from dashboard.selection import Selection
 
@@ -71,7 +72,7 @@ def _table(extraction: Extraction, answer: Answer | None, *, waiting: bool, fail
 
 def _extraction(shown: Shown) -> Extraction:
     if shown.extraction is None or not shown.extraction.done:
-        raise asking.NotReady("The activations", "The activations are being read.", waiting=True)
+        raise reading()
     return shown.extraction
 
 

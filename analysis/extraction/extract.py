@@ -20,7 +20,8 @@ from analysis.errors import CutawayError
 from analysis.extraction import choice, sample, shards
 from analysis.extraction.faults import ExtractionError, OutOfMemory, tail_of
 from analysis.extraction.passes import BatchError, Passes
-from analysis.extraction.reader import Extraction, shard_facts
+from analysis.extraction.reader import Extraction
+from analysis.extraction.survey import shard_facts
 from analysis.extraction.tries import Tries
 from analysis.jobs.calls import is_memory
 from analysis.jobs.context import Cancelled

@@ -5,7 +5,7 @@ Arrays of a layer are read when they are asked for; the last few stay in memory,
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from analysis.errors import NotFound
 from analysis.extraction import shards
+from analysis.extraction.survey import Places, forget, survey
 from analysis.kept import Kept
 from analysis.layerinfo import LayerInfo
 
@@ -43,44 +44,17 @@ class Extraction:
 
     def __init__(self, directory: Path) -> None:
         self.directory = Path(directory)
-        manifest = shards.read_manifest(self.directory)
-        if manifest is None:
+        found = survey(self.directory)
+        if found is None:
             raise NotFound("There is no extraction here.", "Ask for it again: it is computed from the model.")
-        self.manifest: dict[str, Any] = manifest
-        self.class_names: list[str] = manifest["class_names"]
-        self.kind: str = manifest["kind"]
-        self._parts = shards.parts(manifest["indices"], manifest["shard"])
-        self.planned = len(manifest["indices"])
-        self.skipped: list[list[Any]] = []
-        self.unreached: dict[str, int] = {}
-        self.failed: list[dict[str, Any]] = []
-        self._numbers: list[int] = []
-        self._rows: list[int] = []  # of each finished shard
-        self._survey()
-        self.done = sum(self._rows)
-        given_up = sum(len(failure["indices"]) for failure in self.failed)
-        self.settled = sum(len(self._parts[number]) for number in self._numbers) + given_up
-        self.complete = self.settled == self.planned
-
-    def _survey(self) -> None:
-        """See which shards are there; a damaged one is not, and will be computed again."""
-        found = shards.present(self.directory)
-        for number in found["shard"]:
-            facts = shard_facts(self.directory / shards.shard_file(number))
-            if facts is None or number >= len(self._parts):
-                continue
-            self._numbers.append(number)
-            self._rows.append(len(self._parts[number]) - len(facts["skipped"]))
-            self.skipped += facts["skipped"]
-            for key, count in facts["unreached"].items():
-                self.unreached[key] = self.unreached.get(key, 0) + count
-        for number in found["failed"]:
-            if number not in self._numbers and number < len(self._parts):
-                try:
-                    value = json.loads((self.directory / shards.failed_file(number)).read_text(encoding="utf-8"))
-                except (OSError, ValueError):
-                    value = {"message": "It failed.", "tail": ""}
-                self.failed.append({**value, "shard": number, "indices": list(self._parts[number])})
+        self._found = found
+        self.manifest: dict[str, Any] = found.manifest
+        self.class_names: list[str] = found.manifest["class_names"]
+        self.kind: str = found.manifest["kind"]
+        self.planned = len(found.manifest["indices"])
+        self.skipped, self.unreached, self.failed = found.skipped, found.unreached, found.failed
+        self.done = sum(found.rows)
+        self.settled, self.complete = found.settled, found.complete
 
     @cached_property
     def layers(self) -> list[LayerInfo]:
@@ -134,14 +108,18 @@ class Extraction:
     @cached_property
     def predictions(self) -> Integers:
         """Predicted class of each row, shape (done,): the largest logit; of a single logit, whether it is above 0."""
-        logits = self.logits
-        chosen = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
-        return chosen.astype(np.int64)
+
+        def choose() -> Integers:
+            logits = self.logits
+            chosen = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
+            return chosen.astype(np.int64)
+
+        return _KEPT.get(self._key("predictions of all"), choose)
 
     @cached_property
     def confidence(self) -> Floats:
         """Probability that the model gives to its prediction, shape (done,), NaN where it is undefined."""
-        return top_share(self.logits)
+        return _KEPT.get(self._key("confidence of all"), lambda: top_share(self.logits))
 
     @cached_property
     def correct(self) -> NDArray[np.bool_]:
@@ -168,21 +146,21 @@ class Extraction:
     def lengths(self, key: str) -> NDArray[np.int32] | None:
         """Valid positions of a layer in each row, shape (done,); None where nothing is padded. Raises NotFound."""
         self.layer(key)
-        for number in self._numbers[:1]:
+        for number in self._found.numbers[:1]:
             with safe_open(self.directory / shards.shard_file(number), framework="numpy") as opened:
                 if f"length/{key}" not in opened.keys():  # noqa: SIM118 (not a dict)
                     return None
-        return self._joined(f"length/{key}", np.int32, ()) if self._numbers else None
+        return self._joined(f"length/{key}", np.int32, ()) if self._found.numbers else None
 
     def _joined(self, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         """An array of all finished shards; without any, of shape (0, *shape)."""
 
         def read() -> NDArray[Any]:
-            if not self._numbers:
+            if not self._found.numbers:
                 return np.zeros((0, *shape), dtype)
             joined = None
             start = 0
-            for number, rows in zip(self._numbers, self._rows, strict=True):
+            for number, rows in zip(self._found.numbers, self._found.rows, strict=True):
                 if not rows and self.done:
                     continue
                 with safe_open(self.directory / shards.shard_file(number), framework="numpy") as opened:
@@ -194,20 +172,28 @@ class Extraction:
             assert joined is not None
             return joined
 
-        return _KEPT.get((str(self.directory), self.manifest.get("id"), tuple(self._numbers), name), read)
+        try:
+            return _KEPT.get(self._key(name), read)
+        except (OSError, SafetensorError):
+            forget(self.directory)
+            raise
+
+    def _key(self, name: str) -> tuple[Any, ...]:
+        return str(self.directory), self.manifest.get("id"), self._found.numbers, name
 
     @cached_property
-    def _row(self) -> dict[int, int]:
-        return {int(index): row for row, index in enumerate(self.indices)}
+    def _places(self) -> Places:
+        return Places(self.indices)
 
     def row_of(self, index: int) -> int | None:
         """The row of an instance of the data set; None if it is not there (yet)."""
-        return self._row.get(int(index))
+        row = int(self._places.of(int(index))[0])
+        return None if row < 0 else row
 
     def rows_of(self, indices: Any) -> Integers:
         """Rows of several instances, shape (k,); those that are not there are left out."""
-        rows = [self._row[int(index)] for index in indices if int(index) in self._row]
-        return np.array(rows, np.int64)
+        rows = self._places.of([int(index) for index in indices])
+        return rows[rows >= 0]
 
     def full(self, key: str, index: int) -> Floats:
         """Activations of one layer for one instance as they are, shape (F, *places). Raises NotFound."""
@@ -243,24 +229,26 @@ class Extraction:
             raise NotFound(f"Instance {index} has no tokens: the data are not text.", "")
         return shards.unpacked_tokens(self.display(index))
 
+    def displays(self) -> Iterator[NDArray[Any] | None]:
+        """All rows as they are shown, see ``display``, in order; None where that is not kept. Opens each file once:
+        one by one, instances of large batches take a hundred times as long."""
+        start = 0
+        for number, rows in zip(self._found.numbers, self._found.rows, strict=True):
+            wanted = self.indices[start : start + rows].tolist()
+            start += rows
+            path = self.directory / shards.display_file(number)
+            if not path.exists():
+                yield from [None] * rows
+                continue
+            with safe_open(path, framework="numpy") as opened:
+                held = set(opened.keys())
+                for index in wanted:
+                    yield opened.get_tensor(str(index)) if str(index) in held else None
+
     def _place(self, index: int) -> tuple[int, int | None]:
         """Shard and position in ``manifest['indices']`` of an instance; position None if it was not asked for."""
-        position = self._position.get(int(index))
-        return (0, None) if position is None else (position // self.manifest["shard"], position)
-
-    @cached_property
-    def _position(self) -> dict[int, int]:
-        return {index: position for position, index in enumerate(self.manifest["indices"])}
-
-
-def shard_facts(path: Path) -> dict[str, Any] | None:
-    """What ``write_shard`` noted beside the arrays; None if the file is not whole."""
-    try:
-        with safe_open(path, framework="numpy") as opened:
-            facts: dict[str, Any] = json.loads((opened.metadata() or {})["cutaway"])
-            return facts
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return None
+        position = int(self._found.planned.of(int(index))[0])
+        return (0, None) if position < 0 else (position // self.manifest["shard"], position)
 
 
 def top_share(logits: Floats) -> Floats:

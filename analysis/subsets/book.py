@@ -98,6 +98,11 @@ class Book:
             one = _of(known, name)
             if new in known:
                 raise ParameterError(f"There is a subset '{new}' already.", "Choose another name.")
+            users = [other for other in known.values() if name in _used(other.text)]
+            if any(len(renamed(other.text, name, new)) > LONGEST for other in users):
+                raise ParameterError(
+                    f"The name '{new}' makes a subset too long that refers to it.", "Choose a shorter."
+                )
             self.lines.append({"renamed": [one.name, new], "created": _now()})
         return self.all()[new]
 

@@ -44,8 +44,10 @@ class Reliability:
 @dataclass(frozen=True)
 class Error:
     """The expected calibration error. value: mean over instances of |accuracy - confidence| of their bin, 0 to 1, NaN
-    without instances. low, high: 95 % interval by a bootstrap over instances. perfect: the 95 % quantile of what a
-    perfectly calibrated model with these confidences would show by chance alone: the value is never 0. n, bins, how."""
+    without instances. low, high: interval of at least about 95 %, of the spread of a bootstrap over instances. Chance
+    adds to the value, and again to that of each draw, so that quantiles of the draws would lie above the truth: the
+    interval goes lower by what chance adds to a perfectly calibrated model. perfect: the 95 % quantile of what such a
+    model with these confidences would show by chance alone: the value is never 0. n, bins, how."""
 
     value: float
     low: float
@@ -104,8 +106,9 @@ def error(
     spread = _ece(excess.reshape(draws, width, _CELLS).sum(2), len(values))
     ideal = rng.binomial(counts, np.clip(mean, 0, 1), size=(draws, cells)) - counts * mean
     chance = _ece(ideal.reshape(draws, width, _CELLS).sum(2), len(values))
-    low, high = np.quantile(spread, [0.025, 0.975])
-    return Error(float(value), float(low), float(high), float(np.quantile(chance, 0.95)), len(values), width, how)
+    below, above = (float(np.quantile(spread, share) - spread.mean()) for share in (0.025, 0.975))
+    low, high = max(0.0, float(value - chance.mean()) + below), min(1.0, float(value) + above)
+    return Error(float(value), low, high, float(np.quantile(chance, 0.95)), len(values), width, how)
 
 
 def brier(probabilities: Any, labels: Any) -> float:

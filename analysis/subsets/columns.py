@@ -128,14 +128,10 @@ def _columns(listed: Sequence[Feature], lines: list[features.Values], taken: set
 
 def _displays(extraction: Extraction, context: Any) -> Iterator[NDArray[Any]]:
     """Each instance as it is shown; an empty array where it cannot be."""
-    indices = extraction.indices.tolist()
-    for done, index in enumerate(indices):
-        _say(context, done, len(indices))
-        try:
-            yield extraction.display(index)
-        except CutawayError:
-            yield np.zeros((0, 0, 1), np.uint8)
-    _say(context, len(indices), len(indices))
+    for done, display in enumerate(extraction.displays()):
+        _say(context, done, extraction.done)
+        yield np.zeros((0, 0, 1), np.uint8) if display is None else display
+    _say(context, extraction.done, extraction.done)
 
 
 def _of_texts(session: Any, extraction: Extraction, context: Any, taken: set[str]) -> tuple[list[Made], list[str]]:

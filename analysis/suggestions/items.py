@@ -171,19 +171,31 @@ def _number(column: Column, rows: NDArray[Any], target: Masks | None) -> list[tu
     found: list[tuple[Item, Masks]] = []
     if 2 < len(known) <= FEW:
         for value in known:
-            said = f"{value:.6g}{unit}"
-            item = Item(f"{name} == {value:.12g}", f"{title} is {said}", f"{title} is not {said}", column.name)
+            said = f"{_said(value)}{unit}"
+            item = Item(f"{name} == {_exact(value)}", f"{title} is {said}", f"{title} is not {said}", column.name)
             found.append((item, values == value))
     gaps = np.isnan(values)
     best = [] if target is None else best_cuts(values[rows], target[rows])
     for cut in sorted({*cuts(values[rows]), *best}):
-        above, below = f"{title} is above {cut:.6g}{unit}", f"{title} is at most {cut:.6g}{unit}"
+        above, below = f"{title} is above {_said(cut)}{unit}", f"{title} is at most {_said(cut)}{unit}"
         unless = " or missing" if gaps.any() else ""
         found += [
-            (Item(f"{name} > {cut:.12g}", above, below + unless, column.name), values > cut),
-            (Item(f"{name} <= {cut:.12g}", below, above + unless, column.name), values <= cut),
+            (Item(f"{name} > {_exact(cut)}", above, below + unless, column.name), values > cut),
+            (Item(f"{name} <= {_exact(cut)}", below, above + unless, column.name), values <= cut),
         ]
     return found + _missing(column, gaps)
+
+
+def _exact(value: float) -> str:
+    """A number as an expression holds it: read again, it is the same, also of a time in nanoseconds."""
+    short = f"{value:.12g}"
+    return short if float(short) == value else repr(float(value))
+
+
+def _said(value: float) -> str:
+    """A number in words; whole ones, such as 20240115, with all their digits."""
+    whole = abs(value) < 1e15 and float(value).is_integer()
+    return f"{value:.0f}" if whole else f"{value:.6g}"
 
 
 def _missing(column: Column, gaps: Masks) -> list[tuple[Item, Masks]]:

@@ -25,6 +25,7 @@ CLASSES = 20  # that are told apart, the most frequent
 FEWEST = 40  # instances
 HELD_OUT = 1 / 3
 TERMS = 60  # of texts
+LONGEST = 150  # characters of a clause: a rule list puts two dozen of them into one expression
 RULE = (
     "Rules are made from columns of metadata and features, and from words of texts, never from the label: from what is "
     "known before the answer. Two thirds of the instances, drawn at random, are imitated; fidelity is the share of the "
@@ -142,6 +143,7 @@ def _imitated(
         return imitators.linear(features, names, meant, usable, classes, seed)
     items = items_of(columns, rows)
     items = items.plus(terms) if len(terms) else items
+    items = items.only([at for at, item in enumerate(items.items) if len(item.text) <= LONGEST])
     maker = imitators.bayesian_list if kind == "rules" else imitators.tree
     return maker(items, meant, usable, classes, seed)
 

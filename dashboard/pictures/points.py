@@ -218,27 +218,29 @@ def _numbers(
 def points() -> flask.Response:
     """Places: of an answer (a=KEY), or the PCA of an extraction (x=KEY, layer, n: rows of it, r or f as ``first``)."""
     if "a" in flask.request.args:
-        return _bytes(encoded(routes._array(routes.answer_of(routes._text("a")), "xy")))
+        answer, whole = _answer("a")
+        return _bytes(encoded(routes._array(answer, "xy")), lasting=whole)
     found = routes.extraction_of(routes._text("x"))
-    facing = routes.answer_of(routes._text("f")) if "f" in flask.request.args else None
+    facing, whole = _answer("f") if "f" in flask.request.args else (None, True)
     xy, _ = first(found, routes._text("layer"), flask.request.args.get("r", ""), facing)
-    return _bytes(encoded(xy), lasting=found.complete)
+    return _bytes(encoded(xy), lasting=found.complete and whole)
 
 
 def colours() -> flask.Response:
     """A byte for each point: x=KEY, n: rows, by, and as it needs them layer, neuron, c: key of the columns' answer."""
     found = routes.extraction_of(routes._text("x"))
-    by, columns = routes._text("by"), flask.request.args.get("c")
+    by = routes._text("by")
     if by not in OWN and not by.startswith("column:"):
         raise ParameterError("Points cannot be coloured by that.", "Pictures are linked to from the page.")
+    columns, whole = _answer("c") if flask.request.args.get("c") else (None, True)
     made = colouring(
         found,
         by,
         layer=flask.request.args.get("layer", ""),
         neuron=routes._number("neuron", 10_000_000, 0),
-        columns=routes.answer_of(columns) if columns else None,
+        columns=columns,
     )
-    return _bytes(made.codes.tobytes(), lasting=found.complete)
+    return _bytes(made.codes.tobytes(), lasting=found.complete and whole)
 
 
 def point() -> flask.Response:
@@ -276,6 +278,13 @@ def _shown(found: Extraction, index: int) -> dict[str, str]:
         return {}
     text = ", ".join(f"{value:.3g}" for value in values[:MOST_CELLS])
     return {"text": text + (", …" if len(values) > MOST_CELLS else "")}
+
+
+def _answer(name: str) -> tuple[Answer, bool]:
+    """The answer that a parameter names, and whether it is whole: a draft, kept under a key of its own, is replaced."""
+    key = routes._text(name)
+    found = routes.answer_of(key)
+    return found, found.key == key and not found.json.get("partial")
 
 
 def _bytes(content: bytes, *, lasting: bool = True) -> flask.Response:

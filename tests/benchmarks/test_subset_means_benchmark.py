@@ -36,3 +36,20 @@ def test_every_way_computes_the_same_and_is_reported(tmp_path: Path, monkeypatch
     assert "Older." not in text
     assert "| drawn | 10 ms |" in text
     assert text.count("seconds <= 1") == 1
+
+
+def test_the_matrix_is_timed_in_each_order_and_every_order_has_the_same_cells() -> None:
+    said = benchmark.shown(1, 60, 8)
+    assert [name.partition(": ")[2] for name, _ in said] == [
+        "10 subsets",
+        "10 subsets and 50 instances",
+        "10 subsets, columns by a row",
+        "10 subsets, columns by selectivity",
+        "10 subsets, columns by similarity",
+    ]
+    values = np.maximum(np.random.default_rng(0).standard_normal((60, 8), np.float32), 0)
+    rows = [benchmark.Row("subset", np.arange(first, 60, 3)) for first in range(3)]
+    columns = [
+        sorted(benchmark.coded(values, rows, sort).T.tolist()) for sort in ("index", 0, "selectivity", "similarity")
+    ]
+    assert all(each == columns[0] for each in columns)

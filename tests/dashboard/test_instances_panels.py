@@ -114,7 +114,7 @@ def test_without_labels_panels_say_so(put: Callable[..., Sampled], monkeypatch: 
     drawn = confusion_panel.draw_confusion(*[None] * 6, "counts", None, None, SEARCH)
     assert "None of these instances has a label" in text_of(drawn[2])
     drawn = scores_panel.draw_scores(*[None] * 6, "width", None, None, SEARCH)
-    assert "Without labels" in text_of(drawn[2])
+    assert "has a label: there is nothing" in text_of(drawn[2])
     listed, classes = members_data.groups(data.picked(SEARCH))
     assert (len(listed), classes, listed[0].label) == (1, 1, -1)
 

@@ -340,7 +340,7 @@ def test_the_relabelling_holds_what_is_ticked_or_all(made: Suggested, bare_app: 
     assert told["labels"] == {str(first): 2, str(second): 2}
     assert told["caveat"] == "The caveat."
     whole = labels_panel.address([], key)
-    assert whole[2] == "None is ticked: the export (menu) holds all suspects."
+    assert whole[2] == "None is ticked: the export (menu) holds all that are listed."
     rows = list(
         csv.DictReader(io.StringIO(export(whole[0], label_exports.as_csv, made, bare_app).get_data(as_text=True)))
     )

@@ -132,6 +132,8 @@ def test_a_request_of_another_form_is_refused(start: Any, stop: Any, filters: st
         {"x": {"type": "equals", "filter": "1"}},
         {"x": {"type": "equals", "filter": True}},
         {"x": {"type": "inRange", "filter": 1}},
+        {"x": {"type": "equals", "filter": 10**309}},  # no number of 64 bits
+        {"x": {"type": "inRange", "filter": 1, "filterTo": -(10**400)}},
         {"x": {"conditions": []}},
         {"x": {"conditions": [[]]}},
         {"x": 3},
@@ -208,6 +210,7 @@ def test_requests_that_cannot_be_answered_are_told_in_words(put: Callable[..., S
         "start=0&stop=9999",
         "start=0&stop=9&filters=%7B%22zz%22:%7B%7D%7D",
         "start=0&stop=9&subset=open('x')",
+        "start=0&stop=9&filters=" + quote(json.dumps({"index": {"type": "equals", "filter": 10**400}})),
     ):
         answer = client.get(f"/export/instances/rows.json?{query}")
         assert answer.status_code == 400

@@ -122,7 +122,7 @@ def test_the_neuron_that_responds_to_one_class_only_comes_first_by_selectivity(m
     assert len(order_of(top[4]["blocks"][0])) == 3
     assert 4 in order_of(top[4]["blocks"][0])
     assert "3 units of 20, the most selective" in top[1]
-    assert "unit 4 for labelled three (1.00" in text_of(draw()[6])
+    assert "unit 4 high on labelled three (1.00" in text_of(draw()[6])
 
 
 def test_twins_stand_side_by_side_by_similarity_and_rows_too(made: Matrixed) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import dash
 import numpy as np
 import pytest
+from dash import no_update
 
-from dashboard.views.model import matrix_codes, matrix_data, matrix_payload
+from dashboard.views.model import matrix_codes, matrix_data, matrix_panel, matrix_payload
 from dashboard.views.model.data import frame
 
 from .matrix_stage import Matrixed
+from .test_training import text_of
 
 PAGE = "?view=model&layer=fc&xrows=%5B%22confidence%20%3E%202%22%5D"
 
@@ -127,3 +129,14 @@ def test_downloads_of_what_is_not_there_yet_say_so(bare_app: dash.Dash, made: Ma
 
 def test_a_number_that_is_none_is_refused(bare_app: dash.Dash, made: Matrixed) -> None:  # noqa: ARG001
     assert get(bare_app, "/data/model/cell.json?layer=fc&row=-1&neuron=x&of=fc").status_code == 400
+
+
+def test_a_row_that_is_typed_wrong_stays_in_its_field_with_the_reason(made: Matrixed) -> None:
+    del made
+    for bad, words in (("nosuch > 3", "nosuch"), ("(label == 3", "("), ("__import__('os')", "__import__")):
+        problem, row = matrix_panel.read_typed(bad, PAGE)
+        assert words in text_of(problem)
+        assert row is no_update
+    assert matrix_panel.read_typed(" confidence < 0.5 ", PAGE) == ("", "confidence < 0.5")
+    assert matrix_panel.read_typed("each:wrong", PAGE) == ("", "each:wrong")
+    assert matrix_panel.read_typed("  ", PAGE) == ("", no_update)

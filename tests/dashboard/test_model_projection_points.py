@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from analysis.extraction.reader import Extraction
-from analysis.results import key_of
+from analysis.results import Partials, key_of
 from analysis.subsets.table import Column
 from dashboard.app import create_app
 from dashboard.pictures import points
@@ -81,6 +81,29 @@ def test_the_places_of_an_answer_and_of_a_pca_may_be_kept_for_good(app: dash.Das
     facing = client.get("/picture/points?" + urlencode({"x": X, "layer": "fc1", "f": key_of(name="map")}))
     assert facing.status_code == 200
     assert Extraction(app.server.extensions["cutaway"].settings.extractions_dir / X).done == 120
+
+
+def test_what_a_draft_shows_is_not_kept_until_the_answer_is_there(app: dash.Dash, client: FlaskClient) -> None:
+    answers, key = app.server.extensions["cutaway"].answers, key_of(name="still computed")
+    xy = np.random.default_rng(1).normal(size=(120, 2)).astype("f4")
+    arrays = {"xy": xy, "index": np.arange(120), "c/0": np.arange(120.0)}
+    column = {"name": "age", "title": "Age", "kind": "number", "names": [], "unit": "", "source": "metadata"}
+    said = {"n": 120, "columns": [column], "text": False}
+    Partials(answers.directory).put(key, said, arrays)
+    links = [
+        "points?" + urlencode({"a": key}),
+        "points?" + urlencode({"x": X, "layer": "fc1", "f": key}),
+        "colours?" + urlencode({"x": X, "by": "column:age", "c": key}),
+    ]
+
+    def kept() -> list[bool]:
+        found = [client.get(f"/picture/{link}") for link in links]
+        assert [answer.status_code for answer in found] == [200] * len(links)
+        return ["immutable" in answer.headers.get("Cache-Control", "") for answer in found]
+
+    assert kept() == [False] * len(links)
+    answers.put(key, said, arrays)
+    assert kept() == [True] * len(links)
 
 
 @pytest.mark.parametrize(

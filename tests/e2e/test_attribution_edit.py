@@ -63,6 +63,14 @@ def undo(page: Page) -> None:
     expect(page.locator("#at-edit-maps h3")).to_have_text(["Before"], timeout=JOB)
 
 
+def written(page: Page, field: str, text: str) -> None:
+    """Write into the field that has the focus, and wait until the page knows it: what follows may be a key."""
+    page.keyboard.press("Control+a")
+    page.keyboard.type(text)
+    known = f"(text) => String(window.dash_component_api.getLayout('{field}').props.value) === text"
+    until(page, known, arg=text)
+
+
 def drag(page: Page, box: Locator, start_at: tuple[float, float], end_at: tuple[float, float]) -> None:
     """With the pointer. The ends are shares of the box."""
     box.scroll_into_view_if_needed()
@@ -95,9 +103,8 @@ def test_a_box_is_painted_by_a_drag_and_by_the_keyboard(server: Server, browser:
         assert len(set(sources)) == len(sources) > 1  # another map
         undo(page)
         page.locator("#at-edit-x0").focus()
-        for value in (0, 12, 4, 16):  # a corner that says nothing
-            page.keyboard.press("Control+a")
-            page.keyboard.type(str(value))
+        for field, value in (("x0", 0), ("y0", 12), ("x1", 4), ("y1", 16)):  # a corner that says nothing
+            written(page, f"at-edit-{field}", str(value))
             page.keyboard.press("Tab")
         page.locator("#at-edit-paint").press("Enter")
         predicts(page, re.compile("The prediction stays 3"))
@@ -120,8 +127,7 @@ def test_a_token_is_changed_by_the_pointer_and_by_the_keyboard_and_stays_chosen(
         expect(chosen).to_have_text(["parcel"], timeout=JOB)
         # The choice is still there: the next change needs no other.
         page.locator("#at-edit-token").focus()
-        page.keyboard.press("Control+a")
-        page.keyboard.type(word.CUE)
+        written(page, "at-edit-token", word.CUE)
         for _ in range(2):  # past 'Replace'
             page.keyboard.press("Tab")
         page.keyboard.press("Enter")
@@ -157,14 +163,19 @@ def test_a_span_is_muted_by_a_drag_and_by_the_keyboard(server: Server, browser: 
         undo(page)
         until(page, "document.querySelectorAll('#at-edit-signal .shapelayer path').length === 0")
         page.locator("#at-edit-channel").focus()
-        for _ in range(channel + 2):
+        page.keyboard.press("ArrowDown")
+        expect(page.get_by_role("option", name=span.SENSORS[channel], exact=True)).to_be_visible(timeout=JOB)
+        aimed = page.locator("[role=option][data-combobox-selected]", has_text=span.SENSORS[channel])
+        for _ in range(len(span.SENSORS) + 1):
+            if aimed.count():
+                break
             page.keyboard.press("ArrowDown")
+            page.wait_for_timeout(200)
         page.keyboard.press("Enter")
         expect(page.locator("#at-edit-channel")).to_have_value(span.SENSORS[channel], timeout=JOB)
-        for end in (first, last):
+        for field, end in (("from", first), ("to", last)):
             page.keyboard.press("Tab")
-            page.keyboard.press("Control+a")
-            page.keyboard.type(str(end / span.RATE))
+            written(page, f"at-edit-{field}", str(end / span.RATE))
         page.locator("#at-edit-mute").press("Enter")
         predicts(page, f"The prediction changes from {span.CLASSES[1]} to {span.CLASSES[0]}.")
         assert changes(page) == [{"op": "mute", "channel": channel, "span": [first, last], "fill": "mean"}]

@@ -1,6 +1,8 @@
-"""The matrix against means by hand; its orders, scales and codes."""
+"""The order of the matrix's neurons against planted ones; scales and codes against the values they stand for."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.errors import ParameterError
-from analysis.neurons.matrix import EMPTY, TOP, Block, Row, Table, assemble, block, encode, limits
+from analysis.neurons import seriation
+from analysis.neurons.matrix import COMPARED, EMPTY, TOP, Ranking, Row, Table, encode, limits, ordered, ranking, sample
+from analysis.neurons.means import subset_means
 
 
 def drawn(seed: int = 0, count: int = 200, filters: int = 30) -> tuple[np.ndarray, np.ndarray]:
@@ -23,23 +27,35 @@ def drawn(seed: int = 0, count: int = 200, filters: int = 30) -> tuple[np.ndarra
 
 def rows_of(labels: np.ndarray) -> list[Row]:
     """Classes, two instances, an empty subset, all."""
-    rows = [Row("subset", f"class {c}", np.flatnonzero(labels == c), f"class:{c}") for c in range(4)]
-    rows += [Row("instance", "instance 7", np.array([7]), "7"), Row("instance", "instance 9", np.array([9]), "9")]
-    return [*rows, Row("subset", "none", np.zeros(0, int)), Row("subset", "all", np.arange(len(labels)))]
+    rows = [Row("subset", np.flatnonzero(labels == c)) for c in range(4)]
+    rows += [Row("instance", np.array([7])), Row("instance", np.array([9]))]
+    return [*rows, Row("subset", np.zeros(0, int)), Row("subset", np.arange(len(labels)))]
 
 
-def test_rows_are_instances_and_means_of_subsets_alike() -> None:
+def means_of(values: np.ndarray, rows: list[Row]) -> np.ndarray:
+    return subset_means(values, [row.rows for row in rows]).values
+
+
+def ranked_of(values: np.ndarray, rows: list[Row]) -> Ranking:
+    return ranking(Table(values), rows, means_of(values, rows))
+
+
+def columns(values: np.ndarray, rows: list[Row], sort: str | int = "index", top: int = 0) -> list[int]:
+    """The neurons shown, from left to right, as a view has them."""
+    similar = lambda: seriation.order(sample(values))  # noqa: E731
+    means, ranked = means_of(values, rows), ranked_of(values, rows)
+    return ordered(means, sort, ranked=ranked, top=top, similar=similar).tolist()
+
+
+def test_cells_of_instances_and_of_means_are_encoded_alike_and_empty_rows_stay_empty() -> None:
     values, labels = drawn()
-    [found] = assemble([Table("fc", values)], rows_of(labels)).blocks
-    for c in range(4):
-        np.testing.assert_allclose(found.values[c], values[labels == c].astype(float).mean(0), rtol=1e-6)
-    assert np.array_equal(found.values[4], values[7])
-    assert np.array_equal(found.values[5], values[9])
-    assert np.isnan(found.values[6]).all()
-    assert (found.codes[6] == EMPTY).all()
-    assert (found.codes[[0, 1, 2, 3, 4, 5, 7]] != EMPTY).all()
-    assert found.counts.tolist() == [*np.bincount(labels).tolist(), 1, 1, 0, 200]
-    assert found.neurons.tolist() == list(range(30))
+    means = means_of(values, rows_of(labels))
+    assert np.array_equal(means[4], values[7])
+    assert np.array_equal(means[5], values[9])
+    for scale in ("neuron", "layer"):
+        codes = encode(means, *limits(means, scale, False))
+        assert (codes[6] == EMPTY).all()
+        assert (codes[[0, 1, 2, 3, 4, 5, 7]] != EMPTY).all()
 
 
 @settings(max_examples=50, deadline=None)
@@ -67,103 +83,124 @@ def test_codes_give_values_back_within_half_a_step(seed: int, scale: str, signed
 
 def test_a_row_shown_for_a_moment_keeps_the_scale_of_the_others() -> None:
     values, labels = drawn()
-    found = block(Table("fc", values), rows_of(labels))
-    beyond = encode(np.full((1, 30), 1e9), found.low, found.high)
-    assert (beyond == TOP).all()
-    assert (encode(np.full((1, 30), -1.0), found.low, found.high) == 0).all()
+    low, high = limits(means_of(values, rows_of(labels)), "neuron", False)
+    assert (encode(np.full((1, 30), 1e9), low, high) == TOP).all()
+    assert (encode(np.full((1, 30), -1.0), low, high) == 0).all()
 
 
-def test_columns_are_sorted_by_a_row_with_its_largest_first() -> None:
+def test_neurons_are_sorted_by_a_row_with_its_largest_first() -> None:
     values, labels = drawn()
+    rows = rows_of(labels)
+    means = means_of(values, rows)
     for row in range(6):
-        found = block(Table("fc", values), rows_of(labels), sort=f"row:{row}")
-        assert (np.diff(found.values[row]) <= 0).all()
-        assert sorted(found.neurons.tolist()) == list(range(30))
-    assert block(Table("fc", values), rows_of(labels), sort="row:6").neurons.tolist() == list(range(30))
+        found = ordered(means, row)
+        assert (np.diff(means[row, found]) <= 0).all()
+        assert sorted(found.tolist()) == list(range(30))
+    assert ordered(means, 6).tolist() == list(range(30))  # an empty one
 
 
-def told(found: Block) -> dict[int, tuple[int, float]]:
-    return {int(n): (int(row), float(auc)) for n, row, auc in zip(found.neurons, found.best, found.auc, strict=True)}
+def test_neurons_without_a_value_in_the_row_that_sorts_them_come_last() -> None:
+    means = np.array([[1.0, np.nan, 3.0, np.nan, 2.0], [0.0, 0.0, 0.0, 0.0, 0.0]])
+    assert ordered(means, 0).tolist() == [2, 4, 0, 1, 3]
+    assert ordered(means, 1).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_the_planted_selective_neuron_comes_first_and_its_row_is_named() -> None:
     values, labels = drawn()
-    found = block(Table("fc", values), rows_of(labels), sort="selectivity")
-    assert found.neurons[:2].tolist() == [17, 5]
-    assert told(found)[17][0] == 3
-    assert told(found)[5][0] == 0
-    assert told(found)[17][1] > 0.95
-    assert (found.auc_low <= found.auc).all()
-    assert (found.auc <= found.auc_high).all()
+    rows = rows_of(labels)
+    found = ranked_of(values, rows)
+    assert found.order[:2].tolist() == [17, 5]
+    assert sorted(found.order.tolist()) == list(range(30))
+    assert found.best[[17, 5]].tolist() == [3, 0]
+    assert found.auc[17] > 0.95
+    assert (found.low <= found.auc).all()
+    assert (found.auc <= found.high).all()
+    # Rows that cannot be compared shift the numbers of those that can.
+    moved = ranked_of(values, [rows[7], rows[6], rows[4], *rows[:4]])
+    assert moved.best[[17, 5]].tolist() == [6, 3]
+    np.testing.assert_array_equal(moved.auc, found.auc)
 
 
 def test_the_most_selective_ones_are_shown_in_the_order_asked_for() -> None:
     values, labels = drawn()
-    by_number = block(Table("fc", values), rows_of(labels), top=2)
-    assert by_number.neurons.tolist() == [5, 17]
-    assert by_number.filters == 30
-    assert by_number.codes.shape == by_number.values.shape == (8, 2)
-    assert block(Table("fc", values), rows_of(labels), sort="selectivity", top=2).neurons.tolist() == [17, 5]
-    assert block(Table("fc", values), rows_of(labels), sort="row:3", top=2).neurons.tolist() == [17, 5]
-    assert len(block(Table("fc", values), rows_of(labels), sort="similarity", top=9).neurons) == 9
-    assert len(block(Table("fc", values), rows_of(labels), top=99).neurons) == 30
+    rows = rows_of(labels)
+    assert columns(values, rows, top=2) == [5, 17]
+    assert columns(values, rows, "selectivity", top=2) == [17, 5]
+    assert columns(values, rows, 3, top=2) == [17, 5]
+    assert columns(values, rows, 0, top=2) == [5, 17]
+    whole = columns(values, rows, "similarity")
+    best = set(columns(values, rows, "selectivity", top=9))
+    assert len(best) == 9
+    assert columns(values, rows, "similarity", top=9) == [neuron for neuron in whole if neuron in best]
+    assert columns(values, rows, top=99) == list(range(30))
 
 
 def test_without_subsets_neurons_in_which_an_instance_stands_out_come_first() -> None:
     values, _ = drawn()
     values[7, 11] = 50
-    rows = [Row("instance", "7", np.array([7])), Row("subset", "all", np.arange(200))]
-    found = block(Table("fc", values), rows, sort="selectivity")
-    assert found.neurons[0] == 11
+    found = ranked_of(values, [Row("instance", np.array([7])), Row("subset", np.arange(200))])
+    assert found.order[0] == 11
     assert (found.best == -1).all()
-    assert np.isnan(found.auc).all()
-    none = block(Table("fc", values), [Row("subset", "none", np.zeros(0, int))], sort="selectivity", top=3)
-    assert none.neurons.tolist() == [0, 1, 2]
+    for area in (found.auc, found.low, found.high):
+        assert np.isnan(area).all()
+    nothing = [Row("subset", np.zeros(0, int))]
+    assert columns(values, nothing, "selectivity", top=3) == [0, 1, 2]
 
 
-def test_instances_without_an_activation_are_counted_and_leave_their_row_empty() -> None:
+def test_instances_without_an_activation_leave_their_row_empty_and_the_ranking_as_it_is() -> None:
     values, labels = drawn()
     values[[7, 8]] = np.nan
-    found = block(Table("fc", values), rows_of(labels), sort="selectivity")
-    assert (found.codes[4] == EMPTY).all()
-    assert found.missing[[4, 7]].tolist() == [1, 2]
-    assert np.isfinite(found.values[7]).all()
-    assert found.neurons[0] == 17
-
-
-def test_layers_are_stacked_with_the_same_rows_and_rows_ordered_over_all() -> None:
-    values, labels = drawn()
-    other = drawn(1)[0][:, :12]
     rows = rows_of(labels)
-    found = assemble([Table("a", values), Table("b", other - 0.5, signed=True)], rows, sort="similarity")
-    assert [each.layer for each in found.blocks] == ["a", "b"]
-    assert [each.values.shape for each in found.blocks] == [(8, 30), (8, 12)]
-    assert [each.signed for each in found.blocks] == [False, True]
-    assert "minus" in found.blocks[1].stated
-    assert "minus" not in found.blocks[0].stated
-    assert sorted(found.order.tolist()) == list(range(8))
-    assert found.order[-1] == 6  # the empty one
+    means = means_of(values, rows)
+    codes = encode(means, *limits(means, "neuron", False))
+    assert (codes[4] == EMPTY).all()
+    assert (codes[7] != EMPTY).all()
+    assert ranked_of(values, rows).order[0] == 17
+    alone = ranked_of(values, [rows[4], rows[5]])  # one of both instances has no activation
+    np.testing.assert_array_equal(alone.order, ranked_of(values, [rows[5]]).order)
 
 
-def test_what_does_not_fit_is_refused_in_words() -> None:
+def test_similar_neurons_are_compared_by_a_sample_that_is_the_same_every_time() -> None:
+    few, many = np.arange(12.0).reshape(6, 2), np.arange(3.0 * COMPARED).reshape(-1, 1)
+    assert np.array_equal(sample(few), few)
+    found = sample(many)
+    assert found.shape == (COMPARED, 1)
+    assert (np.diff(found[:, 0]) > 0).all()  # each once
+    assert np.array_equal(found, sample(many))
+
+
+@pytest.mark.parametrize(
+    ("sort", "options", "words"),
+    [
+        ("colour", {}, "'colour'"),
+        (8, {}, "no row 8"),
+        (-1, {}, "no row -1"),
+        ("selectivity", {}, "'selectivity'"),
+        ("similarity", {}, "'similarity'"),
+        ("index", {"top": 3}, "not known"),
+    ],
+)
+def test_an_order_that_does_not_fit_is_refused_in_words(sort: str | int, options: dict[str, Any], words: str) -> None:
     values, labels = drawn()
-    rows = rows_of(labels)
-    for options, words in (
-        ({"sort": "colour"}, "'colour'"),
-        ({"sort": "row:8"}, "no row 8"),
-        ({"sort": "row:-1"}, "'row:-1'"),
-        ({"scale": "page"}, "'page'"),
-    ):
-        with pytest.raises(ParameterError, match=words):
-            assemble([Table("fc", values)], rows, **options)
+    with pytest.raises(ParameterError, match=words):
+        ordered(means_of(values, rows_of(labels)), sort, **options)
+
+
+def test_scales_and_rows_that_do_not_fit_are_refused_in_words() -> None:
+    values, _ = drawn()
+    with pytest.raises(ParameterError, match="'page'"):
+        limits(values, "page", False)
     with pytest.raises(ParameterError, match="row 200"):
-        assemble([Table("fc", values)], [Row("instance", "200", np.array([200]))])
+        ranking(Table(values), [Row("instance", np.array([200]))], values[:1])
 
 
-def test_no_instances_no_rows_and_no_layers_are_drawn_as_nothing() -> None:
-    empty = Table("fc", np.zeros((0, 5), np.float32))
-    found = assemble([empty], [Row("subset", "none", np.zeros(0, int))], sort="similarity")
-    assert (found.blocks[0].codes == EMPTY).all()
-    assert assemble([empty], []).blocks[0].codes.shape == (0, 5)
-    assert assemble([], rows_of(np.zeros(12, int))).blocks == ()
-    assert assemble([empty], [Row("subset", "none", np.zeros(0, int))], sort="selectivity", top=2).blocks
+def test_no_instances_and_no_rows_are_ordered_and_encoded_as_nothing() -> None:
+    empty = np.zeros((0, 5), np.float32)
+    for rows in ([], [Row("subset", np.zeros(0, int))]):
+        means = means_of(empty, rows)
+        codes = encode(means, *limits(means, "neuron", False))
+        assert codes.shape == (len(rows), 5)
+        assert (codes == EMPTY).all()
+        for sort in ("index", "similarity", "selectivity"):
+            assert columns(empty, rows, sort) == list(range(5))
+        assert columns(empty, rows, "selectivity", top=2) == [0, 1]

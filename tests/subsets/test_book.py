@@ -201,3 +201,12 @@ def test_instances_come_back_as_they_were(tmp_path_factory: pytest.TempPathFacto
     found = book.all()["x"].indices
     assert found is not None
     assert found.tolist() == sorted(indices)
+
+
+def test_a_name_that_makes_another_subset_too_long_is_refused(book: Book) -> None:
+    book.save("a", "correct")
+    text = " or ".join(["subset('a')"] * 60)
+    book.save("user", text)
+    with pytest.raises(ParameterError, match="too long"):
+        book.rename("a", "b" * NAME)
+    assert book.all()["user"].text == text

@@ -78,16 +78,31 @@ def test_planted_overconfidence_is_measured_and_calibration_is_not_blamed() -> N
     assert sum(one.value > one.perfect for one in excess) <= 6, "5 % of 40, with room"
 
 
-def test_the_interval_is_that_of_resampled_instances() -> None:
+def test_the_interval_has_the_spread_of_resampled_instances_and_goes_lower_by_chance() -> None:
     confidence, correct = planted(800, 0.1, 3)
     told = calibration.error(confidence, correct, draws=2000)
     edges = calibration.reliability(confidence, correct).edges
     rng = np.random.default_rng(1)
-    slow = []
+    drawn, chance = [], []
     for _ in range(400):
         rows = rng.integers(0, 800, 800)
-        slow.append(slow_ece(confidence[rows].tolist(), correct[rows].tolist(), edges))
-    assert [told.low, told.high] == pytest.approx(np.quantile(slow, [0.025, 0.975]).tolist(), abs=0.01)
+        drawn.append(slow_ece(confidence[rows].tolist(), correct[rows].tolist(), edges))
+        chance.append(slow_ece(confidence.tolist(), (rng.random(800) < confidence).tolist(), edges))
+    below, above = np.quantile(drawn, [0.025, 0.975]) - np.mean(drawn)
+    slow = [max(0.0, told.value - np.mean(chance) + below), told.value + above]
+    assert [told.low, told.high] == pytest.approx(slow, abs=0.01)
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.05])
+def test_the_interval_holds_the_true_error_nearly_always(bias: float) -> None:
+    held = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        confidence = rng.uniform(0.5, 1, 400)
+        told = calibration.error(confidence, rng.random(400) < confidence - bias, draws=200)
+        assert told.low <= told.value <= told.high
+        held += told.low <= bias <= told.high
+    assert held >= 93
 
 
 def test_the_brier_score_is_a_mean_of_squares() -> None:

@@ -86,6 +86,21 @@ def test_expressions_of_clauses_and_of_their_opposites_hold_where_their_masks_sa
         assert np.array_equal(select(item.opposite().text, table), ~items.masks[:, place]), item.text
 
 
+def test_numbers_of_single_precision_and_very_large_ones_are_written_exactly() -> None:
+    rng = np.random.default_rng(5)
+    pieces = rng.choice(np.array([0.1, 0.2, 0.7], np.float32), 300)
+    nanoseconds = 1.7e18 + 256 * rng.integers(0, 200, 300).astype(np.float64)
+    dates = rng.choice([20240114.0, 20240115.0, 20240116.0], 300)
+    given = {"pieces": pieces, "nanoseconds": nanoseconds, "dates": dates}
+    columns = [Column(name, name, "number", values, source="metadata") for name, values in given.items()]
+    stage = planted.Stage(300, 0, np.zeros(300, bool), columns)
+    found = items_of(columns, np.arange(300))
+    assert {item.column for item in found.items} == set(given)
+    for item, mask in zip(found.items, found.masks.T, strict=True):
+        np.testing.assert_array_equal(select(item.text, stage.table), mask, err_msg=item.text)
+    assert "dates is 20240115" in {item.words for item in found.items}
+
+
 def test_a_rule_is_read_as_it_was_counted() -> None:
     stage, items = everything(1)
     rows = np.arange(0, 300, 2)

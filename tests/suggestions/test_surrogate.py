@@ -9,6 +9,7 @@ import pytest
 
 from analysis.errors import ParameterError
 from analysis.subsets.expression import select
+from analysis.subsets.table import Column
 from analysis.suggestions import imitators
 from analysis.suggestions.surrogate import KINDS, OF, surrogate
 
@@ -64,6 +65,17 @@ def test_rules_part_the_sample_and_their_counts_are_those_of_their_expressions(k
     assert sum(one["held_out"] for one in parts) == found["fidelity"]["n_held_out"]
     right = sum(one["share"] * one["held_out"] for one in parts if one["held_out"])
     assert right / found["fidelity"]["n_held_out"] == pytest.approx(found["fidelity"]["held_out"])
+
+
+@pytest.mark.parametrize("kind", ["rules", "tree"])
+def test_names_that_no_expression_has_room_for_are_left_out_of_rules(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    code = rng.integers(0, 8, 400).astype(np.int32)
+    wrong = rng.random(400) < np.array([0.02, 0.9, 0.3, 0.02, 0.6, 0.02, 0.8, 0.1])[code]
+    names = tuple(letter * 1500 for letter in "abcdefgh")
+    place = Column("place", "Place", "category", code, names, source="metadata")
+    number = Column("number", "Number", "number", rng.random(400), source="metadata")
+    assert told(planted.Stage(400, 0, wrong, [place, number]), kind=kind, of="error")["fidelity"]
 
 
 def test_the_sparse_linear_model_names_what_decides() -> None:

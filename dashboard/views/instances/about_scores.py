@@ -10,8 +10,8 @@ SCORES = About(
     "many instances a bin has.",
     how="Confidence is the probability of the predicted class. Instances are put into bins of equal width, or of "
     "equal size; the expected calibration error is the mean distance of a bin's accuracy from its confidence. It "
-    "is never 0, even of a calibrated model: the text says how large chance alone makes it. Its interval is a "
-    "bootstrap over instances.",
+    "is never 0, even of a calibrated model: the text says how large chance alone makes it. Its interval (at least "
+    "about 95 %) has the spread of a bootstrap over instances, and goes lower by what chance adds.",
     formula="ECE = sum_b n_b / n |acc_b - conf_b|; Brier = mean_i sum_c (p_ic - [y_i = c])^2",
     source="Naeini, Cooper and Hauskrecht, AAAI 2015; Guo et al., On Calibration of Modern Neural Networks, ICML 2017, "
     "equation 3; Brier, 1950.",

@@ -146,7 +146,7 @@ def suspects(shown: Frame, listed: list[dict[str, Any]]) -> Any:
     found = []
     for one in listed:
         given, suggested = int(one["given"]), int(one["suggested"])
-        share = f"{100 * one['score']:.0f} % against {100 * (one['score'] + one['margin']):.0f} %"
+        share = f"probability {100 * one['score']:.0f} % against {100 * (one['score'] + one['margin']):.0f} %"
         words = html.Span(
             [
                 html.Span([class_mark(given), data.cut(shown.class_name(given), 30)], className="ins-given"),
@@ -170,6 +170,6 @@ def address(ticked: Any, key: Any) -> tuple[str, str, str]:
     prefix = services.current().settings.path_prefix
     csv, told = (f"{prefix}export/instances/relabel.{kind}?{urlencode(query)}" for kind in ("csv", "json"))
     if not chosen:
-        return csv, told, "None is ticked: the export (menu) holds all suspects."
+        return csv, told, "None is ticked: the export (menu) holds all that are listed."
     count = f"{len(chosen):,} suspect{' is' if len(chosen) == 1 else 's are'} ticked"
     return csv, told, f"{count}: the export (menu) holds these."

@@ -139,7 +139,7 @@ def legend(found: Picked, listed: list[members_data.Group]) -> list[Any]:
     ]
     many = len(found.shown.class_names) > len(theme.CATEGORIES)
     return [
-        html.Span([html.Span(className="in-key right"), "fill: label"]),
+        html.Span([html.Span(className="in-key right"), "fill, of pictures the band below: label"]),
         html.Span(
             [
                 html.Span(className="in-key wrong"),

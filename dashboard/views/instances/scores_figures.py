@@ -24,7 +24,11 @@ def histograms(found: Scores) -> dict[str, Any]:
             "x": middles.tolist(),
             "y": counts.tolist(),
             "width": width * 0.94,
-            "marker": {"color": colour, "pattern": {"shape": "/" if name == "wrong" else "", "fgopacity": 0.6}},
+            "marker": {
+                "color": colour,
+                "line": {"width": 1, "color": colour},
+                "pattern": {"shape": "/" if name == "wrong" else "", "fgopacity": 0.6},
+            },
             "yaxis": axis,
             "name": name,
             "customdata": [[f"{a:.2f}", f"{b:.2f}"] for a, b in zip(found.edges[:-1], found.edges[1:], strict=True)],

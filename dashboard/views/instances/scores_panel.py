@@ -100,8 +100,9 @@ def draw_scores(*given: Any) -> tuple[Any, ...]:
         return (no_update,) * OUTPUTS if now == before else nothing
     line = f"{found.count} · {data.cut(found.title, 60)}"
     if made is None:
-        why = "The subset has no instances." if not len(found.rows) else "None of these instances has a label."
-        state = html.P(f"{why} Without labels there is nothing to compare scores with.", className="empty-line")
+        unlabelled = "None of these instances has a label: there is nothing to compare scores with."
+        why = unlabelled if len(found.rows) else "The subset has no instances."
+        state = html.P(why, className="empty-line")
         return now, line, state, True, no_update, no_update, None, None, True
     return (
         now,

@@ -126,7 +126,8 @@ def draw_table(*given: Any) -> tuple[Any, ...]:
         mark = {"mark": asking.mark_of(error), "columns": ""}
         nothing = (mark, "", asking.boxed(error, "The table"), True, no_update, "", "#")
         return (no_update,) * OUTPUTS if mark == then else nothing
-    return now, subtitle(found), state_of(found), False, told if changed else no_update, spec(found), csv(found)
+    columns = told if changed else no_update
+    return now, subtitle(found), state_of(found), not len(found.rows), columns, spec(found), csv(found)
 
 
 def subtitle(found: Picked) -> str:

@@ -164,9 +164,13 @@ def _numbers(column: Column, rows: Rows, one: Any, kind: Any) -> Mask:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # JSON has whole numbers of any length
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _codes(column: Column, rows: Rows) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from analysis.errors import CutawayError
 from analysis.kept import Kept
 from analysis.layerinfo import LayerInfo
 from analysis.neurons import matrix as numbers
+from analysis.neurons import seriation
 from analysis.neurons.means import subset_means
 from analysis.neurons.store import mapped
 from analysis.results import Answer
@@ -28,18 +29,6 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """How selective the neurons of a layer are. order: (F,), the most selective first. best: (F,), the row each is most
-    selective for, -1 for none; auc, low, high: (F,), the area under the ROC curve for it and its 95 % interval."""
-
-    order: Integers
-    best: Integers
-    auc: Floats
-    low: Floats
-    high: Floats
-
-
-@dataclass(frozen=True)
 class Block:
     """One layer's part of the matrix.
 
@@ -52,7 +41,7 @@ class Block:
     means: Floats
     missing: Integers
     order: Integers
-    ranking: Ranking | None
+    ranking: numbers.Ranking | None
     key: str
 
 
@@ -110,7 +99,7 @@ def matrix(shown: Frame) -> Matrix:
     row_order = np.arange(len(found.rows))
     if selection.xby == "similarity" and blocks:
         main = next((one for one in blocks if one.layer.key == shown.layer.key), blocks[0])
-        row_order = _KEPT.get((main.key, "rows"), lambda: numbers.seriation.order_rows(main.means))
+        row_order = _KEPT.get((main.key, "rows"), lambda: seriation.order_rows(main.means))
     return Matrix(shown, found, blocks, pending, row_order, _sorted_by(shown, found), _score(shown))
 
 
@@ -162,8 +151,8 @@ def block(shown: Frame, found: Rows, info: LayerInfo) -> Block:
     asked = shown.selection.xsort == "selectivity" or 0 < shown.selection.xtop < info.filters
     ranking = None
     if asked or subsets * info.filters <= QUICK:
-        told = _KEPT.get((key, "ranking"), lambda: _ranked(values, found, info, table))
-        ranking = Ranking(told[0].astype(np.int64), told[1].astype(np.int64), told[2], told[3], told[4])
+        told = _KEPT.get((key, "ranking"), lambda: _ranked(values, found, means, table))
+        ranking = numbers.Ranking(told[0].astype(np.int64), told[1].astype(np.int64), told[2], told[3], told[4])
     order = _order(shown, found, values, table, means, ranking)
     return Block(info, means, missing, order, ranking, key)
 
@@ -174,45 +163,28 @@ def _means(values: NDArray[Any], found: Rows) -> Floats:
     return np.concatenate([told.missing[:, None], told.values], axis=1).astype(np.float32)
 
 
-def _ranked(values: NDArray[Any], found: Rows, info: LayerInfo, table: str) -> Floats:
-    """(5, F): order; then by neuron best row, area, low and high end."""
-    rows = [
-        numbers.Row("subset" if row.index is None else "instance", row.title, row.members, row.text)
-        for row in found.rows
-    ]
-    told = numbers.block(numbers.Table(info.key, values, table), rows, sort="selectivity")
-    by_neuron = np.empty((5, info.filters))
-    by_neuron[0] = told.neurons
-    for at, column in enumerate((told.best, told.auc, told.auc_low, told.auc_high), 1):
-        by_neuron[at, told.neurons] = column
-    return by_neuron.astype(np.float32)
+def _ranked(values: NDArray[Any], found: Rows, means: Floats, table: str) -> Floats:
+    """(5, F): the parts of a ranking as one array."""
+    rows = [numbers.Row("subset" if row.index is None else "instance", row.members) for row in found.rows]
+    told = numbers.ranking(numbers.Table(values, table), rows, means)
+    return np.stack([told.order, told.best, told.auc, told.low, told.high]).astype(np.float32)
 
 
 def _order(
-    shown: Frame, found: Rows, values: NDArray[Any], table: str, means: Floats, ranking: Ranking | None
+    shown: Frame, found: Rows, values: NDArray[Any], table: str, means: Floats, ranking: numbers.Ranking | None
 ) -> Integers:
     """Neurons in the order asked for, the ``xtop`` most selective ones only if that is set."""
-    selection, filters = shown.selection, means.shape[1]
-    order = np.arange(filters)
-    if selection.xsort == "selectivity" and ranking is not None:
-        order = ranking.order
-    elif selection.xsort == "similarity":
-        order = _KEPT.get((table, "columns"), lambda: numbers.seriation.order(_some(values)))
-    elif (row := sorted_row(shown, found)) is not None:
-        order = np.argsort(-means[row], kind="stable")  # NaN stay last
-    if ranking is not None and 0 < selection.xtop < filters:
-        kept = np.zeros(filters, bool)
-        kept[ranking.order[: selection.xtop]] = True
-        order = order[kept[order]]
-    return order
-
-
-def _some(values: NDArray[Any]) -> NDArray[Any]:
-    """At most 1,000 instances, drawn with a fixed seed: by what they do on them, neurons are alike or not."""
-    if len(values) <= numbers.COMPARED:
-        return np.asarray(values)
-    drawn = np.random.default_rng(0).choice(len(values), numbers.COMPARED, replace=False)
-    return np.asarray(values[np.sort(drawn)])
+    selection = shown.selection
+    sort: str | int | None = selection.xsort
+    if sort not in numbers.SORTS:
+        sort = sorted_row(shown, found)
+    return numbers.ordered(
+        means,
+        "index" if sort is None else sort,
+        ranked=ranking,
+        top=selection.xtop,
+        similar=lambda: _KEPT.get((table, "columns"), lambda: seriation.order(numbers.sample(values))),
+    )
 
 
 def sorted_row(shown: Frame, found: Rows) -> int | None:

@@ -9,10 +9,11 @@ import dash
 from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 
 from analysis.errors import CutawayError
-from dashboard import asking
+from dashboard import asking, members
 from dashboard.views.model import data, matrix_data, matrix_list, matrix_payload, matrix_words
 from dashboard.views.model import matrix_controls as controls
 from dashboard.views.model.about_matrix import MATRIX
+from dashboard.views.model.matrix_rows import EACH
 from dashboard.widgets import panel as parts
 
 NAME = "md-matrix"
@@ -28,7 +29,9 @@ def panel() -> html.Section:
         [
             dcc.Store(id="md-matrix-mark"),
             html.Div(id="md-matrix-data", hidden=True),  # read by assets/matrix.js as it changes
+            dcc.Store(id="md-matrix-typed"),
             html.Div(controls.rows_bar(), className="mx-bar"),
+            html.Div(id="md-matrix-problem", className="mx-problem", role="alert"),
             html.Div(html.P("Reading …", className="quiet"), id="md-matrix-state"),
             html.Div(
                 [
@@ -69,6 +72,7 @@ def register(app: dash.Dash) -> None:
         Output("md-matrix-csv", "href"),
         Output("md-matrix-npz", "href"),
         *[Input(f"sel-{name}", "data") for name in GROUPS],
+        Input("md-projection-saved", "children"),  # a lasso was kept as a subset
         Input("pulse-answers", "data"),
         State("md-matrix-mark", "data"),
         State("url", "data"),
@@ -93,12 +97,17 @@ def _register_moves(app: dash.Dash) -> None:
         Output("md-matrix-picture", "data-painted"),
         *[Input(f"sel-{name}", "data") for name in ("filter", "layer", "instance", "subset", "matrix")],
     )
-    for name in ("md-matrix-add", "md-matrix-type"):
+    app.callback(
+        Output("md-matrix-problem", "children"),
+        Output("md-matrix-typed", "data"),
+        Input("md-matrix-type", "value"),
+        State("url", "data"),
+        prevent_initial_call=True,
+    )(read_typed)
+    chosen = (("md-matrix-add", Input("md-matrix-add", "value")), ("md-matrix-type", Input("md-matrix-typed", "data")))
+    for field, row in chosen:
         app.clientside_callback(
-            ClientsideFunction("matrix", "add"),
-            Output(name, "value"),
-            Input(name, "value"),
-            prevent_initial_call=True,
+            ClientsideFunction("matrix", "add"), Output(field, "value"), row, prevent_initial_call=True
         )
     app.clientside_callback(
         ClientsideFunction("matrix", "stack"), Input("md-matrix-layers", "value"), prevent_initial_call=True
@@ -106,6 +115,20 @@ def _register_moves(app: dash.Dash) -> None:
     app.clientside_callback(
         ClientsideFunction("matrix", "stacked"), Output("md-matrix-layers", "value"), Input("sel-stack", "data")
     )
+
+
+def read_typed(text: Any, search: str | None) -> tuple[Any, Any]:
+    """What is wrong with an expression that was typed, which then stays where it is; or the row that it becomes."""
+    entry = text.strip() if isinstance(text, str) else ""
+    if not entry or not data.is_shown(search):
+        return "", no_update
+    try:
+        members.mask(data.frame(search), entry.removeprefix(EACH))
+    except CutawayError as error:
+        return html.P(f"{error.message} {error.remedy}".strip()), no_update
+    except asking.NotReady:  # columns that are still being computed
+        pass
+    return "", entry
 
 
 def draw_matrix(*given: Any) -> tuple[Any, ...]:

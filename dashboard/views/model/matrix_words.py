@@ -91,7 +91,7 @@ def selective(found: Matrix, one: Block) -> str:
     for at in one.ranking.order[:NAMED].tolist():
         best, low, high = int(one.ranking.best[at]), one.ranking.low[at], one.ranking.high[at]
         if best >= 0 and (low > 0.5 or high < 0.5):  # else chance explains it
-            what = "for" if low > 0.5 else "against"
+            what = "high on" if low > 0.5 else "low on"
             area = f"{one.ranking.auc[at]:.2f}, {low:.2f} to {high:.2f}"
             parts.append(f"{word} {at} {what} {found.rows[best].title} ({area})")
     return f"{one.layer.key}: {', '.join(parts)}." if parts else ""
