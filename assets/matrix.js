@@ -251,6 +251,7 @@
     block.codes = file.subarray(8 * filters);
     lay(block);
     draw();
+    if (api.guest) api.guest();
   }
   async function fetched(block) {
     try {

@@ -46,6 +46,12 @@
       block.numbers = node("canvas", "", block.pane);
       block.cells = node("canvas", "", block.pane);
       for (const canvas of [block.numbers, block.cells]) canvas.setAttribute("aria-hidden", "true");
+      /* Room for a row that is there for a moment, so that nothing moves under the pointer. */
+      if (info.layer === shown.payload.own) {
+        block.guest = node("div", "mx-guest", box);
+        node("span", "quiet", block.guest);
+        node("canvas", "", block.guest).setAttribute("aria-hidden", "true");
+      }
       block.box = box;
       box.mxBlock = block;
     }

@@ -151,6 +151,8 @@
     if (i === state.hover) return;
     state.hover = i;
     if (i < 0) byId("card").hidden = true;
+    /* The matrix shows its row for as long. */
+    document.dispatchEvent(new CustomEvent("cutaway-point", { detail: i < 0 ? null : { row: state.map.row[i] } }));
     window.clearTimeout(timer);
     timer = window.setTimeout(tell, WAIT_MS);
     later("over");

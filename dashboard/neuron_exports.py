@@ -6,6 +6,7 @@ has moved on.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -34,6 +35,7 @@ def install(server: flask.Flask, prefix: str) -> None:
         ("data/model/matrix.u1", matrix_bytes),
         ("data/model/cell.json", cell_json),
         ("data/model/row.u1", row_bits),
+        ("data/model/instance.json", instance_json),
     )
     for path, answer in routes:
         endpoint = re.sub(r"\W", "_", path)
@@ -161,6 +163,17 @@ def row_bits() -> flask.Response:
     mask = np.zeros(shown.extraction.done, bool)
     mask[rows[place].members] = True
     return flask.Response(np.packbits(mask).tobytes(), mimetype="application/octet-stream")
+
+
+def instance_json() -> flask.Response:
+    """What the neurons of the layer do for one row of the extraction: 'title', and 'values' as base64 of float32."""
+    shown, place = _frame(), _whole("row")
+    if place >= shown.extraction.done:
+        raise NotFound(f"There is no row {place}.", "Reload the page.")
+    values, _ = _ready(lambda: matrix_data.values_of(shown, shown.layer))
+    told = base64.b64encode(np.asarray(values[place], "<f4").tobytes()).decode()
+    title = f"instance {int(shown.extraction.indices[place])}, {shown.class_name(int(shown.extraction.labels[place]))}"
+    return flask.jsonify({"title": title, "values": told})
 
 
 def _whole(name: str) -> int:

@@ -56,7 +56,7 @@ def page(browser: Browser) -> Iterator[Page]:
     found.on("pageerror", lambda error: pytest.fail(str(error)))
     found.set_content(PAGE)
     found.add_style_tag(path=ASSETS / "matrix.css")
-    for name in ("matrix.js", "matrix_moves.js", "matrix_parts.js"):
+    for name in ("matrix.js", "matrix_guest.js", "matrix_moves.js", "matrix_parts.js"):
         found.add_script_tag(path=ASSETS / name)
     yield found
     found.close()
@@ -249,3 +249,28 @@ def test_of_10000_neurons_a_pixel_is_the_mean_of_its_cells(page: Page) -> None:
     page.wait_for_timeout(100)
     assert "Unit 9999 of fc" in page.locator("#md-matrix-told").inner_text()
     assert page.evaluate("cutawayMatrix.shown.blocks[0].x0") > 9000
+
+
+def test_an_instance_pointed_at_in_the_projection_is_a_row_on_the_same_scale_until_it_is_left(page: Page) -> None:
+    show(page)
+    values = np.array([0, 2, 9, np.nan], "<f4")
+    told = {"title": "instance 40, a", "values": base64.b64encode(values.tobytes()).decode()}
+    page.evaluate(
+        """(told) => { window.fetch = async (address) => {
+            window.asked.push(address); return { ok: true, status: 200, json: async () => told }; }; }""",
+        told,
+    )
+    point = "(detail) => document.dispatchEvent(new CustomEvent('cutaway-point', { detail }))"
+    before = page.locator(".mx-block").bounding_box()
+    page.evaluate(point, {"row": 12})
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.asked.at(-1)") == "/data/model/instance.json?&layer=fc&row=12"
+    assert page.locator(".mx-guest span").inner_text() == "instance 40, a"
+    assert page.locator(".mx-block").bounding_box() == before  # nothing moves under the pointer
+    script = """([x, y]) => Array.from(
+      document.querySelector('.mx-guest canvas').getContext('2d').getImageData(x, y, 1, 1).data)"""
+    for column, share in ((0, 0.0), (1, 1.0), (2, 1.0)):  # what lies beyond the scale is at its end
+        assert np.allclose(page.evaluate(script, [int(centre(page, 0, column)[0]), 8])[:3], colour(share), atol=3)
+    assert page.evaluate(script, [int(centre(page, 0, 3)[0]), 8])[:3] == [217, 222, 229]
+    page.evaluate(point, None)
+    assert "pointed at" in page.locator(".mx-guest span").inner_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -140,3 +141,14 @@ def test_a_row_that_is_typed_wrong_stays_in_its_field_with_the_reason(made: Matr
     assert matrix_panel.read_typed(" confidence < 0.5 ", PAGE) == ("", "confidence < 0.5")
     assert matrix_panel.read_typed("each:wrong", PAGE) == ("", "each:wrong")
     assert matrix_panel.read_typed("  ", PAGE) == ("", no_update)
+
+
+def test_an_instance_pointed_at_elsewhere_is_a_row_for_a_moment(bare_app: dash.Dash, made: Matrixed) -> None:
+    shown = frame(PAGE)
+    address = matrix_payload.payload(matrix_data.matrix(shown))["cell"].replace("cell.json", "instance.json")
+    told = get(bare_app, f"{address}&layer=fc&row=7").get_json()
+    values = np.frombuffer(base64.b64decode(told["values"]), "<f4")
+    assert np.array_equal(values, made.extraction.mean("fc")[7])
+    assert told["title"].startswith(f"instance {int(made.extraction.indices[7])}, ")
+    assert get(bare_app, f"{address}&layer=fc&row=999999").status_code == 404
+    assert get(bare_app, f"{address}&layer=fc&row=x").status_code == 400
