@@ -59,10 +59,10 @@ class NotReady(Exception):
     @property
     def box(self) -> Any:
         """For a panel's body."""
-        if self.waiting and not self.remedy:  # it comes by itself: a line is enough
-            return html.P(self.reason, className="empty-line")
         if self.told_in:
             return html.P(f"{self.reason} See '{self.told_in}'.", className="empty-line")
+        if self.waiting and not self.remedy:  # it comes by itself: a line is enough
+            return html.P(self.reason, className="empty-line")
         return empty(self.title, self.reason, self.remedy or None)
 
 
