@@ -2,7 +2,7 @@
 (function () {
   "use strict";
   const api = window.cutawayMatrix, { shown, EMPTY, TOP } = api;
-  const WAIT = 120, TALL = 16, KEPT = 60, HINT = "an instance pointed at in the projection";
+  const WAIT = 120, TALL = 16, KEPT = 60, HINT = "pointed at: none";
   const kept = new Map();
   let wanted = null, timer = 0;
 

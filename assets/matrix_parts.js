@@ -202,6 +202,7 @@
   function show(cell, told) {
     const home = document.getElementById("md-matrix-told");
     home.classList.toggle("has-cell", Boolean(cell));
+    home.classList.toggle("pointed", Boolean(shown.over));
     if (!cell) {
       home.replaceChildren();
       const text = node("div", "", home);

@@ -55,8 +55,9 @@ def _subset(text: str, description: dict[str, Any]) -> str:
 
 def _chip(text: str, parameter: str, label: str) -> html.Button:
     return html.Button(
-        [f"{text} ", html.Span("×", **attributes({"aria-hidden": "true"}))],
+        [html.Span(text, className="chip-text"), html.Span("×", **attributes({"aria-hidden": "true"}))],
         className="chip-button",
         type="button",
+        title=text,
         **attributes({"data-nav": f'{{"{parameter}": null}}', "aria-label": label}),
     )

@@ -96,8 +96,8 @@ def _pickers() -> list[Any]:
     common: dict[str, Any] = {"data": [], "size": "xs"}
     run_a = dmc.Select(id="ctl-runa", searchable=True, placeholder="choose a run", **common)
     run_b = dmc.Select(id="ctl-runb", searchable=True, clearable=True, placeholder="compare with", **common)
-    layer = dmc.Select(id="ctl-layer", searchable=True, clearable=True, placeholder="all", **common)
-    checkpoint = dmc.Select(id="ctl-checkpoint", clearable=True, placeholder="none", **common)
+    layer = dmc.Select(id="ctl-layer", searchable=True, clearable=True, placeholder="all layers", **common)
+    checkpoint = dmc.Select(id="ctl-checkpoint", clearable=True, placeholder="no checkpoint", **common)
     return [
         _chip([html.Span(className="run-mark run-0"), "Run A"], run_a),
         _chip([html.Span(className="run-mark run-1"), "Run B"], run_b),
