@@ -76,8 +76,9 @@
     const share = Math.min(0.72, Math.max(0.14, most("right") / Math.max(1, most("right") + most("wrong"))));
     table.style.setProperty("--in-right", share.toFixed(3) + "fr");
     table.style.setProperty("--in-wrong", (1 - share).toFixed(3) + "fr");
-    const head = make("div", { class: "in-group in-group-head" }, table);
-    const heads = spec.groups.some((group) => group.label >= 0) ? ["Predicted as labelled", "Misclassified"] : ["Right or wrong: undefined without labels"];
+    const labelled = spec.groups.some((group) => group.label >= 0);
+    const head = make("div", { class: "in-group in-group-head" + (labelled ? "" : " in-unknown") }, table);
+    const heads = labelled ? ["Predicted as labelled", "Misclassified"] : ["Right or wrong: undefined without labels"];
     for (const text_ of ["Label", ...heads]) make("span", {}, head, text_);
     for (const group of spec.groups) {
       /* Without a label nothing is right or wrong: one cell for all of them. */

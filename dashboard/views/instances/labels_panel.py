@@ -84,7 +84,9 @@ def draw_labels(*given: Any) -> tuple[Any, ...]:
         return (no_update,) * OUTPUTS
     said = answer.json
     listed = [one for one in said["suspects"] if shown.extraction.row_of(one["index"]) is not None]
-    return now, subtitle(said), body(shown, said, listed), suspects(shown, listed[:SHOWN]), answer.key
+    # Without a suspect there is nothing to export.
+    key = answer.key if listed else ""
+    return now, subtitle(said), body(shown, said, listed), suspects(shown, listed[:SHOWN]), key
 
 
 def subtitle(said: dict[str, Any]) -> str:
