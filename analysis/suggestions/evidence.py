@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis.subsets import calibration
+
 LEVEL = 0.05  # false discovery rate; without any true one, the chance of a suggestion
 
 
@@ -92,11 +94,8 @@ def wilson(hit: int, size: int, level: float = 0.95) -> tuple[float, float]:
     """Interval of a share (Wilson, 1927); (0, 1) of nothing."""
     if not size:
         return 0.0, 1.0
-    z = float(stats.norm.ppf(0.5 + level / 2))
-    share = hit / size
-    middle = (share + z * z / (2 * size)) / (1 + z * z / size)
-    wide = z / (1 + z * z / size) * np.sqrt(share * (1 - share) / size + z * z / (4 * size * size))
-    return max(0.0, float(middle - wide)), min(1.0, float(middle + wide))
+    low, high = calibration.wilson(hit, size, float(stats.norm.ppf(0.5 + level / 2)))
+    return float(low), float(high)
 
 
 def selected_level(chosen: int, tests: int, level: float = 0.95) -> float:

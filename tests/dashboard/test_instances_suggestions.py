@@ -11,13 +11,13 @@ import dash
 import numpy as np
 import pytest
 from dash import no_update
-from plotly.utils import PlotlyJSONEncoder
 
 from analysis.errors import NotFound, ParameterError
 from dashboard import label_exports
 from dashboard.views.instances import labels_panel, suggestions_panel, surrogate_panel
 
 from .maps_subject import MadeUp
+from .test_sequences_more import navs, text_of
 
 PAGE = "?view=instances"
 ROOM = "room == 'attic'"
@@ -93,27 +93,6 @@ class Suggested(MadeUp):
 @pytest.fixture
 def made(put: Any) -> Suggested:
     return put(Suggested)
-
-
-def text_of(component: Any) -> str:
-    return json.dumps(component, cls=PlotlyJSONEncoder, ensure_ascii=False)
-
-
-def navs(component: Any) -> list[dict[str, Any]]:
-    """All places that are linked to."""
-    found: list[dict[str, Any]] = []
-
-    def walk(value: Any) -> None:
-        if isinstance(value, dict):
-            found.extend(json.loads(held) for name, held in value.items() if name == "data-nav")
-            for held in value.values():
-                walk(held)
-        elif isinstance(value, list):
-            for held in value:
-                walk(held)
-
-    walk(json.loads(text_of(component)))
-    return found
 
 
 def ticks(component: Any) -> list[str]:

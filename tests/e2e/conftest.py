@@ -20,6 +20,7 @@ from tests.dashboard.conftest import write_run
 
 ROOT = Path(__file__).parents[2]
 SLOW = 90_000  # ms; the machines are noisy, and other tests run meanwhile
+PLANTED = Path(__file__).with_name("planted_subject.py")
 
 
 @dataclass
@@ -127,6 +128,15 @@ def visit(
         yield page
     finally:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the planted network, without runs."""
+    workspace = tmp_path_factory.mktemp("planted")
+    found = start(["serve", "--subject", str(PLANTED), "--workspace", str(workspace), "--device", "cpu", "--port", "0"])
+    yield found
+    found.stop()
 
 
 def until(page: Page, expression: str, *, arg: object = None, timeout: int = SLOW) -> None:

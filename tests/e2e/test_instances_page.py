@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,12 +10,11 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from .conftest import Server, Watch, start, until, visit
+from .conftest import Server, Watch, until, visit
 from .planted_subject import CLASSES, COUNT, WITHHELD
 from .test_training_page import axe
 
 pytestmark = pytest.mark.e2e
-SUBJECT = Path(__file__).with_name("planted_subject.py")
 JOB = 120_000  # ms that an answer may take on a busy machine
 ATTEMPTS = (
     "__import__('os').system('touch pwned')",
@@ -28,15 +26,6 @@ ATTEMPTS = (
     "${window.pwned = 1}",
     "eval('window.pwned = 1')",
 )
-
-
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the planted network, without runs."""
-    workspace = tmp_path_factory.mktemp("instances")
-    found = start(["serve", "--subject", str(SUBJECT), "--workspace", str(workspace), "--device", "cpu", "--port", "0"])
-    yield found
-    found.stop()
 
 
 def look(page: Page, server: Server, **selection: Any) -> None:

@@ -6,28 +6,16 @@ Each truth is read from the page, and tested with the page's own buttons.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from .conftest import Server, Watch, start, visit
+from .conftest import Server, Watch, visit
 from .planted_subject import ALWAYS, CLASSES, COUNT, DEAD, HORIZONTAL, REDUNDANT, SPECIFIC, TWINS, WITHHELD
 from .test_training_page import axe
 
 pytestmark = pytest.mark.e2e
-SUBJECT = Path(__file__).with_name("planted_subject.py")
 JOB = 120_000  # ms that an answer may take on a busy machine
-
-
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the planted network, without runs."""
-    workspace = tmp_path_factory.mktemp("planted")
-    found = start(["serve", "--subject", str(SUBJECT), "--workspace", str(workspace), "--device", "cpu", "--port", "0"])
-    yield found
-    found.stop()
 
 
 def look(page: Page, server: Server, **selection: object) -> None:
